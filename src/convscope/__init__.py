@@ -1,0 +1,1 @@
+"""convscope: one line of text is a convolutional network."""
