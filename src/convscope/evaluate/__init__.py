@@ -1,1 +1,1 @@
-"""Room of the house; see docs/design.md."""
+"""Stored predictions and what follows from them: scores with their intervals. Knows no network and no training."""
