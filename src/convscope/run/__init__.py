@@ -1,0 +1,43 @@
+"""A run: the records that a training tells of itself, and the folder that keeps them.
+
+Formats nothing for people (report/ does), and knows nothing of networks and pictures.
+"""
+
+from convscope.run.folder import Run
+from convscope.run.machine import commit, environment, now, usable_cores
+from convscope.run.records import (
+    KINDS,
+    Epoch,
+    Finished,
+    Forecast,
+    Note,
+    Record,
+    Saved,
+    Started,
+    Step,
+    Stopped,
+    Tested,
+    from_json,
+    to_json,
+)
+
+__all__ = [
+    "KINDS",
+    "Epoch",
+    "Finished",
+    "Forecast",
+    "Note",
+    "Record",
+    "Run",
+    "Saved",
+    "Started",
+    "Step",
+    "Stopped",
+    "Tested",
+    "commit",
+    "environment",
+    "from_json",
+    "now",
+    "to_json",
+    "usable_cores",
+]
