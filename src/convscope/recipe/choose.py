@@ -1,0 +1,115 @@
+"""What the X of `convscope train X` means: a bundled recipe, a recipe file, or data. And the bundled recipes.
+
+Looks at names and at what is there; loads nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from convscope.errors import ConvscopeError, nearest
+from convscope.recipe.read import DATA_NAMES, load
+from convscope.recipe.settings import Recipe
+
+_SLICE = re.compile(r"(.+?)\[[^\]]*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a word was taken for.
+
+    `recipe` is the file to load; `data`, where not empty, takes the place of its data. `name` is what the run's
+    folder is called; `note`, where not empty, is a line to be shown.
+    """
+
+    kind: Literal["recipe", "file", "data"]
+    name: str
+    recipe: Path
+    data: str = ""
+    note: str = ""
+
+    def load(self) -> Recipe:
+        """The recipe that is meant, with its data."""
+        recipe = load(self.recipe)
+        return recipe.model_copy(update={"data": self.data}) if self.data else recipe
+
+
+def bundled() -> dict[str, Path]:
+    """The recipes that come with the package, by name, sorted."""
+    folder = Path(str(importlib.resources.files("convscope") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def header(name: str) -> str:
+    """The comment that opens a bundled recipe: what it is, command, time, score."""
+    files = bundled()
+    if name not in files:
+        raise ConvscopeError(_unknown(name, []))
+    lines = files[name].read_text(encoding="utf-8").splitlines()
+    end = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[:end])
+
+
+def choose(word: str, base: Path | None = None) -> Choice:
+    """What `word` means, seen from the folder `base` (the working folder unless given).
+
+    A bundled recipe's name means that recipe even where a file or folder has that name; a .toml file is a recipe; a
+    folder, a .csv or a data set's name is data. Raises ConvscopeError naming the nearest of the three otherwise.
+    """
+    base = base or Path()
+    files, path = bundled(), base / Path(word).expanduser()
+    if word in files:
+        note = f"{word} is the bundled recipe; what is here under that name is ./{word}." if path.exists() else ""
+        return Choice("recipe", word, files[word], note=note)
+    if word.lower().endswith(".toml"):
+        if not path.is_file():
+            load(path)  # raises, naming what is there
+        return Choice("file", folder_name(path.stem), path)
+    known = _SLICE.fullmatch(word)
+    set_name = known[1] if known else word
+    if set_name in DATA_NAMES:
+        return Choice("data", folder_name(word), files.get(set_name, files["folder"]), data=word)
+    if path.is_dir() and (path / "recipe.toml").is_file():
+        raise ConvscopeError(
+            f"{word} is the folder of a run, not of pictures. Go on with it by `convscope train --resume {word}`, "
+            f"or train its recipe anew by `convscope train {Path(word) / 'recipe.toml'}`."
+        )
+    if path.is_dir() or (path.is_file() and word.lower().endswith(".csv")):
+        name = folder_name(path.resolve().stem if path.is_file() else path.resolve().name)
+        return Choice("data", name, files["folder"], data=str(path.resolve()))
+    if path.is_file():
+        raise ConvscopeError(f"{word} must be a recipe (.toml), a folder of pictures or a .csv to be trained on.")
+    raise ConvscopeError(_unknown(word, _beside(path)))
+
+
+def folder_name(word: str) -> str:
+    """A name for a folder that every file system takes: `mnist[:1000]` becomes `mnist-1000`."""
+    clean = re.sub(r"[\s<>:\"/\\|?*\[\]\x00-\x1f]+", "-", word).strip("-. ")
+    return clean or "run"
+
+
+def _beside(path: Path) -> list[str]:
+    """What else lies beside a path and could have been meant."""
+    if not path.parent.is_dir():
+        return []
+    return [
+        other.name
+        for other in sorted(path.parent.iterdir())
+        if (other.is_dir() or other.suffix.lower() in (".toml", ".csv")) and not other.name.startswith(".")
+    ]
+
+
+def _unknown(word: str, beside: list[str]) -> str:
+    recipes = list(bundled())
+    close = nearest(word, [*recipes, *DATA_NAMES, *beside])
+    kinds = {**dict.fromkeys(beside, "folder or file"), **dict.fromkeys(DATA_NAMES, "data set")}
+    kinds |= dict.fromkeys(recipes, "recipe")
+    meant = f", did you mean the {kinds[close]} {close!r}?" if close else "."
+    return (
+        f"{word!r} is no bundled recipe, no recipe file, no data set and no folder here{meant} "
+        f"Bundled recipes: {', '.join(recipes)}. Data sets: {', '.join(DATA_NAMES)}."
+    )
