@@ -144,7 +144,7 @@ def _sentence(detail: ErrorDetails, values: Mapping[str, Any]) -> tuple[str, str
     if kind == "value_error":
         prefix = f"{where(table)} " if table else ""
         return table, key, f"{prefix}{detail['ctx']['error']}."
-    if kind == "missing":  # [train] is the only thing that a recipe must have
+    if kind == "missing" and not key:  # [train] is the only thing that a recipe must have
         fix = "Add a line [train], and epochs = 10 below it, for instance."
         return table, key, f"exactly one of epochs, steps and budget must be given in [train]. Got no [train]. {fix}"
     if table and not key:

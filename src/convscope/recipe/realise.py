@@ -1,0 +1,147 @@
+"""From a recipe to what it describes: the network, the image set, and the recipe with every `auto` resolved.
+
+The one module of this room that knows torch and data; it is imported when a run begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.data.images import DataSet
+from convscope.data.store import load
+from convscope.errors import ConvscopeError
+from convscope.network.build import Network
+from convscope.network.shapes import check_end, show
+from convscope.network.source import text_of
+from convscope.notation import parse, write_out
+from convscope.notation.tree import Written
+from convscope.recipe.settings import Recipe
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Realised:
+    """A network and its data, the resolved recipe (numbers in place of words), and notes for the user."""
+
+    network: nn.Module
+    data: DataSet
+    recipe: Recipe
+    notes: tuple[str, ...]
+
+
+def realise(
+    recipe: Recipe,
+    *,
+    base: Path = Path(),
+    module: nn.Module | None = None,
+    data: DataSet | None = None,
+    split_file: Path | None = None,
+    progress: Progress | None = None,
+) -> Realised:
+    """Read the data and build the network that a recipe names.
+
+    module: a user's own network in place of the recipe's. data: an image set that is read already. split_file: a
+    stored split that stands. Raises ConvscopeError where the two don't fit each other.
+    """
+    notes: list[str] = []
+    written, text = None, ""
+    if module is None:
+        if not recipe.network:
+            raise ConvscopeError("a recipe must name a network. Give one: --net \"conv 3x3 32, relu, gap, dense\".")
+        text = text_of(recipe.network, base)
+        written = write_out(parse(text))
+    if data is None:
+        data = read_data(recipe, base, written, split_file, progress)
+    notes += data.notes
+    preprocess = data.preprocess
+    shape = (*preprocess.input_size, preprocess.channels)
+    classes = len(data.classes)
+    network: nn.Module
+    if module is not None:
+        network = module
+    else:
+        assert written is not None
+        if written.input is not None and written.input != shape:
+            notes.append(f"the text says input {show(written.input)}; the pictures give {show(shape)}, which is used")
+        if written.classes is not None and written.classes != classes:
+            notes.append(f"the text says classes {written.classes}; the data has {classes}, which is used")
+        built = Network(text, input=shape, classes=classes, seed=recipe.seed)
+        check_end(built.sizes, classes)
+        network = built
+    resolved = _resolved(recipe, data, network)
+    return Realised(network, data, resolved, tuple(notes))
+
+
+def read_data(
+    recipe: Recipe,
+    base: Path,
+    written: Written | None = None,
+    split_file: Path | None = None,
+    progress: Progress | None = None,
+) -> DataSet:
+    """The image set of a recipe, split and preprocessed as the recipe and the network's `input` ask for."""
+    if not recipe.data:
+        raise ConvscopeError("a recipe must name its data. Give a data set's name, a folder or a .csv: --data FOLDER.")
+    wanted = recipe.input
+    size = wanted.size
+    if size is None and written is not None and written.input is not None and wanted.crop_to is None:
+        size = written.input[:2]
+    given = wanted.model_dump(include={"channels", "fit", "mean", "std", "per_picture", "crop_to", "background"})
+    split = recipe.split.model_dump()
+    return load(
+        recipe.data, base=base, size=size, seed=recipe.seed, split_file=split_file, progress=progress,
+        manner=wanted.manner or None, **given, **split,
+    )  # fmt: skip
+
+
+def _resolved(recipe: Recipe, data: DataSet, network: nn.Module) -> Recipe:
+    preprocess = data.preprocess
+    changes: dict[str, Any] = {
+        "size": preprocess.size,
+        "channels": preprocess.channels,
+        "mean": preprocess.mean if not preprocess.per_picture else (0.0,) * preprocess.channels,
+        "std": preprocess.std if not preprocess.per_picture else (1.0,) * preprocess.channels,
+    }
+    train: dict[str, Any] = {"precision": "float32"}
+    if recipe.train.loss == "auto":
+        train["loss"] = "cross-entropy"
+    return recipe.model_copy(
+        update={
+            "network": network.text if isinstance(network, Network) else "",
+            "data_sha256": data.sha256,
+            "input": recipe.input.model_copy(update=changes),
+            "train": recipe.train.model_copy(update=train),
+        }
+    )
+
+
+def take_weights(network: nn.Module, tensors: dict[str, Tensor], source: str) -> str:
+    """Fill a network with every weight whose name and shape fit; one sentence says what was taken and what wasn't.
+
+    Raises ConvscopeError where nothing fits.
+    """
+    own = network.state_dict()
+    fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
+    if not fitting:
+        raise ConvscopeError(
+            f"weights to start from must fit at least one layer by name and shape. None of the {len(tensors)} tensors "
+            f"of {source} fits this network; use the network that they were trained with."
+        )
+    with torch.no_grad():
+        for name, tensor in fitting.items():
+            own[name].copy_(tensor)
+    new = [name for name in own if name not in fitting]
+    unused = [name for name in tensors if name not in fitting]
+    parts = [f"from {source}: {len(fitting)} of {len(own)} tensors taken"]
+    if new:
+        parts.append(f"made anew: {', '.join(new[:6])}{' ...' if len(new) > 6 else ''}")
+    if unused:
+        parts.append(f"not used: {', '.join(unused[:6])}{' ...' if len(unused) > 6 else ''}")
+    return "; ".join(parts)
