@@ -1,1 +1,1 @@
-"""Room of the house; see docs/design.md."""
+"""Records, tables and runs as people read them: the terminal, the HTML report. The only place that formats."""

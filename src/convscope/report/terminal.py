@@ -1,0 +1,232 @@
+"""The records of a training, told to a person at a terminal or to a pipe, one after the other.
+
+At a terminal: what is trained on what, a forecast, one live line, a row an epoch. On a pipe or a file: plain lines, no
+carriage return, a few seconds apart. Knows records, streams and clocks; computes nothing of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TextIO
+
+from convscope.report.numbers import grouped, mebibytes, plural, score_line, seconds, short_score
+from convscope.report.text import crop, one_line, padded, safe, say, table, width
+from convscope.run import Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped, Tested
+
+__all__ = ["Terminal", "safe", "say", "score_line", "table"]
+
+LIVE_SECONDS = 0.1  # the live line is drawn anew no more often
+PLAIN_SECONDS = 3.0  # without a terminal: rows of epochs are at least so far apart,
+QUIET_SECONDS = 30.0  # and within a long epoch there is a line this often
+
+
+class Terminal:
+    """Shows records as they come.
+
+    stream: what to print on. live: whether lines may be drawn over; None asks the stream. Use it as a context manager,
+    or call `close` at the end, also after an exception: it ends the live line.
+    """
+
+    def __init__(self, stream: TextIO, live: bool | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.stream = stream
+        self.live = _draws_over(stream) if live is None else live
+        self._clock = clock
+        self._drawn = 0  # columns of the live line that stands there
+        self._drawn_at = float("-inf")
+        self._printed_at = float("-inf")
+        self._waiting: Epoch | None = None  # the newest row that a pipe has not been given
+        self._best = 0
+        self._validated: tuple[int, int] | None = None
+        self._loss: float | None = None
+        self._epochs = 0.0
+        self._path = ""
+        self._monitor = ""
+        self._rows = False
+
+    def __enter__(self) -> Terminal:
+        """Nothing to do: the live line begins with the first step."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Ends the live line."""
+        self.close()
+
+    def close(self) -> None:
+        """Prints what was held back and wipes the live line. May be called twice."""
+        if self._waiting is not None:
+            self._row(self._waiting)
+        self._wipe()
+
+    def show(self, record: Record) -> None:
+        """Shows one record; what has nothing to say to a person (a checkpoint that was saved) is passed over."""
+        match record:
+            case Started():
+                self._started(record)
+            case Note():
+                self._say([f"note: {line}" for line in record.text.splitlines()])
+            case Forecast():
+                self._forecast(record)
+            case Step():
+                self._step(record)
+            case Epoch():
+                self._epoch(record)
+            case Stopped():
+                self._stopped(record)
+            case Tested():
+                self._tested(record)
+            case Finished():
+                self._say([f"{seconds(record.elapsed)} in all; the run is in {one_line(record.path)}"])
+            case Saved():
+                pass
+
+    def _started(self, record: Started) -> None:
+        self._path = record.path
+        self._monitor = str(record.plan.get("monitor") or ("validation loss" if record.validation_n else ""))
+        parts = [(record.train_n, "training"), (record.validation_n, "validation"), (record.test_n, "test")]
+        counts = ", ".join(f"{grouped(n)} {name}" for n, name in parts if n)
+        classes = plural(len(record.classes), "class", "classes")
+        size = " x ".join(map(str, record.input))
+        self._say(
+            [
+                f"data     {one_line(record.data)}: {counts} pictures; {classes}",
+                f"network  {plural(record.parameters, 'parameter')}, input {size}",
+                f"on       {record.device}, {plural(record.threads, 'thread')}",
+                f"run      {one_line(record.path)}",
+            ]
+        )
+
+    def _forecast(self, record: Forecast) -> None:
+        self._epochs = record.epochs
+        if record.epochs >= 1:
+            each = round(record.steps / record.epochs)
+            work = f"{record.epochs:.4g} {'epoch' if record.epochs == 1 else 'epochs'} of {plural(each, 'step')}"
+        else:
+            work = plural(record.steps, "step")
+        memory = f"; {mebibytes(record.memory_bytes)} of memory" if record.memory_bytes > 0 else ""
+        self._say([f"about {seconds(record.total_seconds)}: {work}{memory}"])
+
+    def _step(self, record: Step) -> None:
+        self._loss = record.loss if self._loss is None else 0.9 * self._loss + 0.1 * record.loss
+        if self.live:
+            if self._clock() - self._drawn_at >= LIVE_SECONDS:
+                self._draw(record)
+        elif self._printed_at == float("-inf"):
+            self._printed_at = record.elapsed
+        elif record.elapsed - self._printed_at >= QUIET_SECONDS:
+            self._printed_at = record.elapsed
+            self._say([self._live_line(record)])
+
+    def _live_line(self, record: Step, columns: int = 200) -> str:
+        """The parts that fit, in their order; the less a part matters, the earlier it goes. None is ever cut."""
+        parts = [
+            (0, f"epoch {record.epoch}{self._of()}"),
+            (6, f"step {record.step}"),
+            (2, f"loss {self._loss:.4f}"),
+            (3, f"validation {short_score(*self._validated)}" if self._validated is not None else ""),
+            (5, f"rate {record.learning_rate:.2g}"),
+            (4, f"{record.images_per_second:.0f} img/s"),
+            (1, _clock_line(record)),
+        ]
+        parts = [part for part in parts if part[1]]
+        while len(parts) > 1 and sum(width(text) + 2 for _, text in parts) - 2 > columns:
+            parts.remove(max(parts))
+        return "  ".join(text for _, text in parts)
+
+    def _of(self) -> str:
+        return f"/{math.ceil(self._epochs - 1e-6)}" if self._epochs >= 1 else ""
+
+    def _epoch(self, record: Epoch) -> None:
+        if record.validation_k is not None and record.validation_n:
+            self._validated = record.validation_k, record.validation_n
+        self._best = record.epoch if record.best else self._best
+        self._waiting = record
+        if self.live or not self._rows or record.elapsed - self._printed_at >= PLAIN_SECONDS:
+            self._row(record)
+
+    def _row(self, record: Epoch) -> None:
+        """One row; above the first the heading, which says what is scored and what the mark means."""
+        validated = record.validation_k is not None and record.validation_n
+        if not self._rows:
+            self._rows = True
+            split = "validation" if validated else "training"
+            best = f"; * best {self._monitor} so far" if self._monitor else ""
+            also = "" if self.live else "; epochs between the rows are in log.jsonl"
+            self._say([f"{split} accuracy: % (k of n; 95 % interval){best}{also}"])
+            self._say(
+                [_cells("epoch", "loss", "val. loss" if validated else "", f"{split} accuracy", "elapsed < left")]
+            )
+        k, n = (record.validation_k, record.validation_n) if validated else (record.train_k, record.train_n)
+        loss = f"{record.validation_loss:.4f}" if record.validation_loss is not None else ""
+        mark = " *" if record.best and self._monitor else ""
+        score = short_score(k or 0, n or 0)
+        self._say(
+            [_cells(f"{record.epoch}{self._of()}", f"{record.train_loss:.4f}", loss, score, _clock_line(record)) + mark]
+        )
+        self._printed_at = record.elapsed
+        self._waiting = None
+
+    def _stopped(self, record: Stopped) -> None:
+        self.close()
+        where = f"{plural(record.epoch, 'epoch')}, {plural(record.step, 'step')}"
+        if self._best and self._monitor:
+            where += f"; best {self._monitor}: epoch {self._best}"
+        match record.reason:
+            case "epochs":
+                said = f"trained: {where}"
+            case "budget":
+                said = f"the time budget is used up: {where}"
+            case "interrupted":
+                said = f"interrupted: {where}; go on with: convscope train --resume {one_line(self._path)}"
+            case reason:
+                said = f"stopped, {one_line(reason)}: {where}"
+        self._say([said])
+
+    def _tested(self, record: Tested) -> None:
+        score = score_line(record.k, record.n, record.low, record.high)
+        self._say([f"{record.split} accuracy {score}, loss {record.loss:.4f}"])
+        if record.look > 1:
+            self._say(
+                [
+                    f"look {record.look} at the {record.split} split of this run: a choice made by these looks "
+                    "makes the number too good"
+                ]
+            )
+
+    def _say(self, lines: list[str]) -> None:
+        self._wipe()
+        say(self.stream, lines)
+
+    def _draw(self, record: Step) -> None:
+        """Writes over the live line, in one write; blanks cover what is longer there, so no escape code is needed."""
+        columns = max(20, shutil.get_terminal_size().columns - 1)
+        line = crop(safe(self._live_line(record, columns), self.stream), columns)
+        self.stream.write("\r" + padded(line, min(self._drawn, columns)))
+        self.stream.flush()
+        self._drawn, self._drawn_at = width(line), self._clock()
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            self.stream.write("\r" + " " * self._drawn + "\r")
+            self.stream.flush()
+            self._drawn = 0
+
+
+def _draws_over(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _clock_line(record: Step | Epoch) -> str:
+    return f"{seconds(record.elapsed)} < {seconds(record.left)}"
+
+
+def _cells(epoch: str, loss: str, validation_loss: str, score: str, clock: str) -> str:
+    """One row of the table that grows; its columns are wide enough for a million pictures."""
+    columns = [padded(epoch, 7, ">"), padded(loss, 8, ">")]
+    if validation_loss:
+        columns.append(padded(validation_loss, 9, ">"))
+    return "  ".join([*columns, padded(score, 41), clock]).rstrip()
