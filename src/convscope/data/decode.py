@@ -199,7 +199,7 @@ def _decode(
 
 
 def scaled_size(height: int, width: int, target: tuple[int, int], fit: Fit) -> tuple[int, int]:
-    """(height, width) to which a whole picture is scaled: inside the target (pad), around it (crop), or it (stretch)."""
+    """(height, width) to which a whole picture is scaled: inside the target (pad), around it (crop), it (stretch)."""
     if fit == "stretch":
         return target
     pick = min if fit == "pad" else max
@@ -339,7 +339,7 @@ def _sixteen_bits(picture: Image.Image, transparent: Any, background: Colour) ->
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """32-bit integers or floats. No file states their white: it is the first of 1 (floats), 255, 65535 that none exceeds."""
+    """32-bit integers or floats. No file states their white: the first of 1 (floats), 255, 65535 that none exceeds."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if not (math.isfinite(low) and math.isfinite(high)) or low < 0 or high > 65535:
         raise ValueError(
