@@ -1,19 +1,19 @@
 """Writing to the disk: the primitives, and what is made of them for one file.
 
-Every step of a save is one call of a primitive (`_open`, `_write`, `_fsync`, `_replace`, `_mkdir`, `_remove`,
-`_truncate`), so that a test can make the n-th of them fail, or kill the process there. The primitives are called as
-`disk._open(...)` from the other modules of this room.
+Every step of a save is one call of a primitive (`_open`, `_write`, `_fsync`, `_replace`, `_mkdir`, `_rmdir`,
+`_remove`, `_truncate`), so that a test can make the n-th of them fail, or kill the process there. The other modules of
+this room call them as `disk._open(...)`, for the same reason.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import io
 import json
 import os
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -61,6 +61,10 @@ def _mkdir(path: Path) -> None:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def _rmdir(path: Path) -> None:
+    path.rmdir()
 
 
 def _truncate(descriptor: int, size: int) -> None:
@@ -112,8 +116,21 @@ def sync_folder(path: Path | str) -> None:
 
 
 def remove_folder(path: Path | str) -> None:
-    """Removes a folder and all in it; what can't be removed stays, without an error."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Removes a folder and all in it (of a link, the link); none there is no error. `RunFailed` where it can't."""
+    folder = Path(path)
+    try:
+        if folder.is_symlink():
+            return _remove(folder)
+        for parent, folders, names in os.walk(folder, topdown=False):
+            for name in names:
+                _remove(Path(parent, name))
+            for name in folders:
+                below = Path(parent, name)
+                _remove(below) if below.is_symlink() else _rmdir(below)
+        if folder.exists():
+            _rmdir(folder)
+    except OSError as error:
+        raise RunFailed(f"could not remove {folder}: {error.strerror or error}.") from error
 
 
 # One file
@@ -126,14 +143,10 @@ def _temporary(path: Path) -> Path:
 
 def _sweep(path: Path) -> None:
     """Removes what killed writers of this same file left behind: parts that nobody touched for a day."""
-    with contextlib.suppress(OSError):
-        for part in path.parent.glob(f".{_escape(path.name[:80])}.*.part"):
+    with contextlib.suppress(OSError, RunFailed):
+        for part in path.parent.glob(f".{glob.escape(path.name[:80])}.*.part"):
             if time.time() - part.stat().st_mtime > _STALE_SECONDS:
                 remove_folder(part) if part.is_dir() else _remove(part)
-
-
-def _escape(name: str) -> str:
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, RunFailed
 from convscope.files import disk
 from convscope.files.read import FORMAT, check_format, read_bytes, read_json, sha256_bytes, sha256_file
 
@@ -61,7 +61,8 @@ def write_folder(path: Path | str, contents: Mapping[str, bytes]) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         disk._replace(part, target)
     except BaseException as error:
-        disk.remove_folder(part)
+        with contextlib.suppress(RunFailed):
+            disk.remove_folder(part)
         if isinstance(error, OSError):
             raise disk._failed(target, error, "What was there before is whole.") from error
         raise
@@ -85,9 +86,8 @@ def _write_new(path: Path, data: bytes) -> None:
 
 def discard_folder(path: Path | str) -> None:
     """Removes a folder, renamed first: a kill half way leaves nothing that looks like a folder with files missing."""
-    path = Path(path)
-    part = disk._temporary(path)
-    with contextlib.suppress(OSError):
+    part = disk._temporary(path := Path(path))
+    with contextlib.suppress(OSError, RunFailed):
         disk._replace(path, part)
         disk.remove_folder(part)
 
