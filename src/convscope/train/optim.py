@@ -1,0 +1,95 @@
+"""What turns gradients into steps, and its state as tensors by name. Knows PyTorch's optimizers and no loop.
+
+Weight decay falls on the weights of convolutions and dense layers alone. Biases and the scale and shift of
+normalisation don't decay: they are few, don't overfit, and a decayed scale only changes the rate of the layer before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import ConvscopeError
+from convscope.recipe import OptimizerSettings
+
+_FUSED = ("cpu", "cuda", "mps")
+"""Where PyTorch takes all parameters in one pass; elsewhere it loops over them."""
+
+
+def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """The optimizer of a network's parameters, on the device where they are.
+
+    Two groups, in this order: what decays (see `decays`) and what doesn't; every parameter is in one of them, frozen
+    ones too. Raises ConvscopeError where there is nothing to learn.
+    """
+    named = list(network.named_parameters())
+    if not named:
+        raise ConvscopeError(
+            "a network must have weights to be trained. This one has none. Add a layer that learns, such as dense."
+        )
+    chosen = decays(network)
+    groups: list[dict[str, Any]] = [
+        {"params": [p for name, p in named if name in chosen], "weight_decay": settings.weight_decay},
+        {"params": [p for name, p in named if name not in chosen], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    fused = all(p.device.type in _FUSED and p.is_floating_point() for _, p in named)
+    rate = settings.learning_rate
+    if settings.name == "sgd":
+        nesterov = settings.nesterov and settings.momentum > 0
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)
+    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
+    return kind(groups, lr=rate, betas=settings.betas, eps=settings.eps, fused=fused)
+
+
+def decays(network: nn.Module) -> set[str]:
+    """The names of the parameters on which weight decay falls: weights of two or more axes, normalisation's not."""
+    found = set()
+    for name, parameter in network.named_parameters():
+        owner, _, last = name.rpartition(".")
+        normalises = "norm" in type(network.get_submodule(owner)).__name__.lower()
+        if parameter.ndim >= 2 and last != "bias" and not normalises:
+            found.add(name)
+    return found
+
+
+def state_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
+    """What the optimizer remembers, by `parameter/word`: `conv1.weight/momentum_buffer`. Not copied.
+
+    A parameter that has had no step yet has nothing to remember.
+    """
+    kept = {}
+    for name, parameter in network.named_parameters():
+        for word, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                kept[f"{name}/{word}"] = value
+    return kept
+
+
+def load_state_tensors(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Give an optimizer of `build` the state that `state_tensors` took; the next step is then the same, bit for bit.
+
+    Raises ConvscopeError where a tensor belongs to no parameter, or has another shape than it.
+    """
+    named = dict(network.named_parameters())
+    states: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        name, _, word = key.rpartition("/")
+        if name not in named:
+            raise ConvscopeError(
+                f"the optimizer's state must belong to this network. Got {key!r}, and the network has no {name!r}. "
+                "Resume with the recipe that the checkpoint was made with."
+            )
+        if tensor.ndim and tensor.shape != named[name].shape:
+            raise ConvscopeError(
+                f"the optimizer's state must fit the network. Got {key!r} of shape {list(tensor.shape)} for a weight "
+                f"of shape {list(named[name].shape)}. Resume with the recipe that the checkpoint was made with."
+            )
+        states.setdefault(name, {})[word] = tensor.clone()
+    names = {id(parameter): name for name, parameter in named.items()}
+    order = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+    state = {index: states[name] for index, name in enumerate(order) if name in states}
+    # PyTorch's own loader knows where each kind of optimizer wants its step count
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
