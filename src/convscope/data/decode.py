@@ -1,23 +1,20 @@
 """The one decoder: the bytes of a picture file become an upright picture, grey or colour, eight bits a value.
 
-Knows the formats by their first bytes and what each of their modes means (docs/pictures.md is the table). Knows
-nothing of the size that a network wants, except that a JPEG may be decoded smaller when it is far larger than that.
+Knows the formats by their first bytes (docs/pictures.md is the table); what their modes mean is `modes`. Knows nothing
+of the size that a network wants, except that a JPEG may be decoded smaller when it is far larger than that.
 Uses Pillow's file classes directly: its other forty parsers can't be reached, and no global setting is touched.
 """
 
 from __future__ import annotations
 
 import io
-import math
+import struct
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
@@ -29,12 +26,29 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from convscope.data.modes import WHITE, Colour, NoPicture, orientation, standard
 from convscope.errors import ConvscopeError
 
-Fit = Literal["pad", "crop", "stretch"]
-Colour = tuple[int, int, int]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "WHITE",
+    "Colour",
+    "Fit",
+    "MissingHeic",
+    "Source",
+    "UnreadablePicture",
+    "decode",
+    "format_of",
+    "is_picture_name",
+    "is_system_file",
+    "scaled_size",
+]
 
-WHITE: Colour = (255, 255, 255)
+Fit = Literal["pad", "crop", "stretch"]
+Source = Path | str | bytes | BinaryIO | Image.Image
+
 MAX_PIXELS = 200_000_000
 
 # What Pillow says on the side (broken EXIF, odd TIFF tags) would be printed in the middle of a progress bar; whether a
@@ -136,7 +150,7 @@ def format_of(head: bytes) -> str | None:
 
 
 def decode(
-    source: Path | str | bytes | BinaryIO,
+    source: Source,
     *,
     target: tuple[int, int] | None = None,
     fit: Fit = "crop",
@@ -145,7 +159,7 @@ def decode(
 ) -> Image.Image:
     """The picture in a file: upright, mode "L" (grey) or "RGB", frame or page 0. Safe to call from many threads.
 
-    source: a path, the file's bytes, or an open binary file (read from its start).
+    source: a path, the file's bytes, an open binary file (read from its start), or a Pillow picture in any mode.
     target, fit: the (height, width) that `Preprocess.fit` will make of it, and how. A JPEG is then decoded at the
         smallest of the DCT scales 1/8, 1/4, 1/2, 1 that leaves at least twice the pixels needed in both directions.
     background: what shows through where a picture is transparent.
@@ -158,6 +172,8 @@ def decode(
             name, "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so damaged pictures can't be told. Set it to False"
         )
     try:
+        if isinstance(source, Image.Image):
+            return standard(source, background)
         with _stream(source) as stream:
             return _decode(stream, name, target, fit, max_pixels, background)
     except ConvscopeError:
@@ -187,14 +203,10 @@ def _decode(
             f"{width * height / 1e6:.0f} megapixels. Make it smaller",
         )
     if target is not None and kind == "JPEG":
-        turned = _orientation(picture) >= 5
+        turned = orientation(picture) >= 5
         high, wide = (width, height) if turned else (height, width)
         high, wide = (2 * n for n in scaled_size(high, wide, target, fit))
         picture.draft(None, (high, wide) if turned else (wide, high))
-    rawmode = _rawmode(picture)
-    picture.load()
-    if "transparency" in picture.info:
-        picture.info["transparency"] = _transparent_value(picture.info["transparency"], rawmode)
     return standard(picture, background)
 
 
@@ -210,163 +222,14 @@ def scaled_size(height: int, width: int, target: tuple[int, int], fit: Fit) -> t
     )
 
 
-def standard(picture: Image.Image, background: Colour = WHITE) -> Image.Image:
-    """Any Pillow picture as an upright "L" or "RGB" one; where it is transparent, the background shows through.
-
-    Raises ValueError for numbers that tell no picture (negative, not finite, above 65535).
-    """
-    turn = _TURNS.get(_orientation(picture))
-    picture = _grey_or_colour(picture, background)
-    if turn is not None:
-        picture = picture.transpose(turn)
-    picture.info = {}  # the orientation has been used: it must not be used again
-    return picture
-
-
-# ---- upright ---------------------------------------------------------------------------------------------------------
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
-_ORIENTED = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
-
-
-def _orientation(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8. (A TIFF's is applied by Pillow when it loads; pillow-heif has applied HEIC's.)"""
-    if _ORIENTED.isdisjoint(picture.info):
-        return 1
-    try:
-        value = picture.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block doesn't make the pixels worse
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-# ---- grey or colour, eight bits --------------------------------------------------------------------------------------
-
-
-def _grey_or_colour(picture: Image.Image, background: Colour) -> Image.Image:
-    mode, transparent = picture.mode, picture.info.get("transparency")
-    if mode in ("L", "RGB") and transparent is None:
-        return picture
-    if mode == "1":
-        mode, picture = "L", picture.convert("L")
-    if mode.startswith("I;16"):
-        return _sixteen_bits(picture, transparent, background)
-    if mode in ("I", "F"):
-        return Image.fromarray(_eight_bits(np.asarray(picture)))
-    if mode in ("L", "RGB"):
-        return picture if transparent is None else _without_colour(np.array(picture), transparent, background)
-    if mode in ("P", "PA"):
-        if transparent is not None or mode == "PA":
-            return _flat(picture.convert("RGBA"), background)
-        return picture.convert("L" if _grey_palette(picture) else "RGB")
-    if mode in ("La", "RGBa"):  # premultiplied
-        picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[mode])
-    if picture.mode in ("LA", "RGBA"):
-        return _flat(picture, background)
-    if mode == "LAB":
-        return _from_lab(picture)
-    return picture.convert("RGB")  # CMYK, YCbCr, HSV, RGBX
-
-
-def _flat(picture: Image.Image, background: Colour) -> Image.Image:
-    """LA or RGBA on the background, each value round((value * alpha + background * (255 - alpha)) / 255)."""
-    grey = picture.mode == "LA" and len(set(background)) == 1
-    mode = "L" if grey else "RGB"
-    canvas = Image.new(mode, picture.size, background[0] if grey else background)
-    canvas.paste(picture.convert(mode), mask=picture.getchannel("A"))
-    return canvas
-
-
-def _grey_palette(picture: Image.Image) -> bool:
-    palette = np.asarray(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
-    return bool((palette == palette[:, :1]).all())
-
-
-def _without_colour(pixels: NDArray[np.uint8], transparent: Any, background: Colour) -> Image.Image:
-    """A PNG's one transparent grey or colour replaced by the background. pixels: (H, W) or (H, W, 3)."""
-    see_through = (pixels == transparent).all(axis=-1) if pixels.ndim == 3 else pixels == transparent
-    if pixels.ndim == 2 and len(set(background)) > 1:
-        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-    pixels[see_through] = background if pixels.ndim == 3 else background[0]
-    return Image.fromarray(pixels)
-
-
-def _transparent_value(value: Any, rawmode: str) -> Any:
-    """A PNG's transparent value in the units of the pixels that Pillow gives: it scales these and not the value."""
-    if rawmode in ("L;2", "L;4"):
-        return value * (85 if rawmode == "L;2" else 17)
-    if rawmode == "RGB;16B":
-        return tuple(part >> 8 for part in value)
-    return value
-
-
-def _rawmode(picture: Image.Image) -> str:
-    for tile in getattr(picture, "tile", ()):
-        args = tile[3]
-        return str(args[0] if isinstance(args, tuple) and args else args)
-    return ""
-
-
-@lru_cache(maxsize=4)
-def _scale_table(white: int) -> NDArray[np.uint8]:
-    """round(v * 255 / white) for all 16-bit v."""
-    v = np.arange(65536, dtype=np.int64)
-    return np.minimum((v * 255 + white // 2) // white, 255).astype(np.uint8)
-
-
-def _sixteen_bits(picture: Image.Image, transparent: Any, background: Colour) -> Image.Image:
-    """16-bit grey scaled, not clipped: Pillow's own `convert` makes 255 of everything above 255."""
-    tags = getattr(picture, "tag_v2", {})
-    values = np.asarray(picture)
-    grey = _scale_table(4095 if tags.get(258) == (12,) else 65535)[values]
-    if tags.get(262) == 0:  # PhotometricInterpretation "white is zero", which Pillow leaves alone at 16 bits
-        grey = 255 - grey
-    if transparent is None:
-        return Image.fromarray(grey)
-    if len(set(background)) > 1:
-        grey = np.repeat(grey[:, :, None], 3, axis=2)
-    grey[values == transparent] = background if grey.ndim == 3 else background[0]
-    return Image.fromarray(grey)
-
-
-def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """32-bit integers or floats. No file states their white: the first of 1 (floats), 255, 65535 that none exceeds."""
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if not (math.isfinite(low) and math.isfinite(high)) or low < 0 or high > 65535:
-        raise ValueError(
-            f"a picture of 32-bit numbers must lie in 0..1, 0..255 or 0..65535. Got {low:g} to {high:g}. "
-            "Save it with 8 or 16 bits"
-        )
-    white = 1 if high <= 1 and values.dtype.kind == "f" else 255 if high <= 255 else 65535
-    return np.floor(values.astype(np.float64) * (255 / white) + 0.5).astype(np.uint8)
-
-
-def _from_lab(picture: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB")
-    assert converted is not None  # only in-place conversion returns None
-    return converted
-
-
 # ---- names and reasons -----------------------------------------------------------------------------------------------
 
 
-def _name(source: Path | str | bytes | BinaryIO) -> str:
+def _name(source: Source) -> str:
     if isinstance(source, Path | str):
         return str(source)
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else "(bytes)"
+    name = getattr(source, "filename" if isinstance(source, Image.Image) else "name", None)
+    return str(name) if name and isinstance(name, str | Path) else "without a name"
 
 
 def _stream(source: Path | str | bytes | BinaryIO) -> Any:
@@ -389,17 +252,23 @@ def _no_picture(head: bytes) -> str:
 
 def _why(error: Exception) -> str:
     """Pillow's and the system's reasons, as a sentence's part."""
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, IsADirectoryError):
-        return "it is a folder"
-    if isinstance(error, PermissionError):
-        return "reading it is not permitted"
-    if isinstance(error, MemoryError):
-        return "there is not enough memory to decode it"
     text = " ".join(str(error).split())
-    if "truncated" in text.lower() or isinstance(error, EOFError):
-        return "the file is cut off or damaged" + (f" ({text})" if text else "")
-    if isinstance(error, ValueError) and text.startswith("a picture of 32-bit"):
+    if isinstance(error, NoPicture):
         return text
-    return f"the file is damaged ({text or type(error).__name__})"
+    for kind, reason in _REASONS:
+        if isinstance(error, kind):
+            return reason
+    return f"the file is cut off or damaged ({text})" if text else "the file is cut off or damaged"
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (FileNotFoundError, "there is no such file"),
+    (IsADirectoryError, "it is a folder"),
+    (PermissionError, "reading it is not permitted"),
+    (MemoryError, "there is not enough memory to decode it"),
+    # The parsers' own stumbling says nothing to a person.
+    (struct.error, "the file is cut off or damaged"),
+    (LookupError, "the file is cut off or damaged"),
+    (TypeError, "the file is cut off or damaged"),
+    (AttributeError, "the file is cut off or damaged"),
+)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.data.decode import MAX_PIXELS, WHITE, Colour, Fit, decode, scaled_size, standard
+from convscope.data.decode import MAX_PIXELS, Fit, Source, decode, scaled_size
+from convscope.data.modes import WHITE, Colour
 from convscope.errors import ConvscopeError, unknown
 
 if TYPE_CHECKING:
@@ -124,9 +124,9 @@ class Preprocess:
 
     # ---- a picture becomes bytes -------------------------------------------------------------------------------------
 
-    def read(self, source: Path | str | bytes | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    def read(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """A picture file, fitted: uint8 (C, H, W). The one way from a file to a network. Raises UnreadablePicture."""
-        return self.fit(
+        return self._stored(
             decode(source, target=self.size, fit=self.fitting, max_pixels=max_pixels, background=self.background)
         )
 
@@ -138,7 +138,10 @@ class Preprocess:
         """
         if isinstance(picture, np.ndarray):
             picture = _as_picture(picture)
-        picture = standard(picture, self.background)
+        return self._stored(decode(picture, background=self.background))
+
+    def _stored(self, picture: Image.Image) -> NDArray[np.uint8]:
+        """A decoded picture, "L" or "RGB", in this record's size and channels."""
         if self.channels == 1 and picture.mode == "RGB":
             picture = picture.convert("L")
         pixels = np.asarray(self._scaled(picture))
