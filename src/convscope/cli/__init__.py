@@ -1,1 +1,104 @@
-"""Room of the house; see docs/design.md."""
+"""The command line: a file a verb, imported when called, so that `--help` is quick and loads no torch."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Any
+
+from convscope import __version__
+from convscope.errors import ConvscopeError, unknown
+
+VERBS = {
+    "demo": "train on the embedded digits and predict a picture: the whole job in half a minute",
+    "train": "train a network on a data set, a folder of pictures or a .csv",
+    "evaluate": "score a model: k of n with its interval, and every class",
+    "predict": "say what is on pictures",
+    "summary": "the layers of a network: shapes and parameters",
+    "data": "the data sets: list, get, info",
+    "recipes": "the bundled recipes: list them, or show one",
+    "doctor": "this machine: threads, precision, versions, data found",
+}
+ALIASES = {"eval": "evaluate", "val": "evaluate", "test": "evaluate", "fit": "train"}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Carry out one command and leave with its exit code: 0, 2 for what the user gave, 1 for the rest."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The same, with the exit code as a value."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _dispatch(arguments)
+    except ConvscopeError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        # whoever read the output has left: nothing more to say, and nothing to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, MemoryError) as error:
+        _complain(f"{type(error).__name__}: {error}")
+        return 1
+    except Exception:
+        traceback.print_exc()
+        _complain("this is a fault of convscope's own; please report it with the lines above")
+        return 1
+
+
+def _complain(text: str) -> None:
+    from convscope.report.text import say
+
+    say(sys.stderr, f"error: {text}".splitlines())
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return 0
+    if arguments[0] in ("-V", "--version", "version"):
+        print(f"convscope {__version__}")
+        return 0
+    verb = ALIASES.get(arguments[0], arguments[0])
+    if verb not in VERBS:
+        raise ConvscopeError(unknown("command", verb, VERBS))
+    import click
+    import typer
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    module: Any = importlib.import_module(f"convscope.cli.{verb}")
+    app.command(help=module.HELP)(module.command)
+    try:
+        code = app(args=arguments[1:], prog_name=f"convscope {verb}", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return int(leave.exit_code)
+    except click.ClickException as error:
+        raise ConvscopeError(f"{error.format_message()} See `convscope {verb} --help`.") from None
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return int(code or 0)
+
+
+def _usage() -> str:
+    wide = max(map(len, VERBS))
+    lines = [
+        "convscope: one line of text is a convolutional network: weigh it, train it, look inside it.",
+        "",
+        "usage: convscope VERB ...      convscope VERB --help      convscope --version",
+        "",
+        *(f"  {verb:{wide}}  {text}" for verb, text in VERBS.items()),
+        "",
+        "  convscope demo",
+        '  convscope train --data FOLDER --net "conv 3x3 32, relu, maxpool 2, conv 3x3 64, relu, gap, dense"',
+        "  convscope predict runs/NAME picture.jpg",
+    ]
+    return "\n".join(lines)

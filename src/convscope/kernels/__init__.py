@@ -1,1 +1,5 @@
-"""Room of the house; see docs/design.md."""
+"""What makes a training step fast on this machine: a plan as plain data, and how it is applied."""
+
+from convscope.kernels.plan import apply, device, plan
+
+__all__ = ["apply", "device", "plan"]

@@ -1,0 +1,319 @@
+"""The Python surface: what `import convscope` offers, and what the command line calls. Puts the pieces together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from convscope import files, kernels, recipe, run
+from convscope.classifier import Classifier, ModelError, Prediction
+from convscope.data import sources, store
+from convscope.data.images import DataSet, ImageSet
+from convscope.errors import ConvscopeError
+from convscope.evaluate.metrics import Score, mistakes, score
+from convscope.evaluate.predictions import Predictions
+from convscope.network.build import Network
+from convscope.network.shapes import check_end, show
+from convscope.recipe import Recipe
+from convscope.recipe.realise import Progress, Realised, realise, take_weights
+from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
+from convscope.train import checkpoint
+from convscope.train.loop import Job, Loop, predictions
+
+_LOGGED_STEPS = 400
+_BATCH_SHOWN = 32
+
+
+class Run(run.Run):
+    """A run's folder, with the classifier that came out of it."""
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The trained network, ready to predict; raises ConvscopeError where the training didn't end."""
+        return load(self.path)
+
+
+# ---- data, models, scores --------------------------------------------------------------------------------------------
+
+
+def data(spec: str, **settings: Any) -> DataSet:
+    """An image set by name, folder or .csv: `.train .validation .test`. Settings as in `[split]` and `[input]`."""
+    return store.load(spec, **settings)
+
+
+def load(path: str | Path, network: nn.Module | None = None) -> Classifier:
+    """A classifier from a run folder or a `.safetensors` file. network: one's own module again, where it was trained
+    from one. Raises ModelError."""
+    path = Path(path)
+    if path.is_dir():
+        opened = run.Run(path)
+        if not opened.model_path.is_file():
+            raise ModelError(
+                f"{path} has no model yet: its training did not end. Go on with it: convscope train --resume {path}"
+            )
+        path = opened.model_path
+    return Classifier.load(path, network)
+
+
+def evaluate(classifier: Classifier, images: ImageSet) -> Score:
+    """Accuracy of a classifier on an image set: k of n with its 95 % interval. Raises ConvscopeError where their
+    classes differ."""
+    check_classes(classifier, images.classes)
+    return score(predictions(classifier, images))
+
+
+def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
+    """A score needs the model's own classes, in its own order; raises ConvscopeError and names the difference."""
+    if classes == classifier.classes:
+        return
+    missing = [name for name in classifier.classes if name not in classes]
+    extra = [name for name in classes if name not in classifier.classes]
+    listed = [f"the data lacks {', '.join(missing[:5])}"] if missing else []
+    listed += [f"the model doesn't know {', '.join(extra[:5])}"] if extra else []
+    raise ConvscopeError(
+        f"the data's classes must be the model's. The model has {len(classifier.classes)}, the data {len(classes)}: "
+        f"{'; '.join(listed) or 'they stand in another order'}. Rename the class folders, or train on this data."
+    )
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+
+def train(word: str | DataSet = "", **options: Any) -> Run:
+    """Train to the end and give the run. Takes what `train_records` takes, and `on_record`, called with each record."""
+    on_record: Callable[[Record], None] | None = options.pop("on_record", None)
+    path = ""
+    for record in train_records(word, **options):
+        if on_record is not None:
+            on_record(record)
+        if isinstance(record, Started):
+            path = record.path
+    return Run(path)
+
+
+def train_records(
+    word: str | DataSet = "",
+    *,
+    network: str | nn.Module | None = None,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    base: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress | None = None,
+    **more: Any,
+) -> Iterator[Record]:
+    """Train, and yield the records of it as they come; the run's folder keeps them too.
+
+    word: a bundled recipe, a recipe file, a data set's name, a folder, a .csv, or a DataSet. network: text, a name,
+    a .net file, a `Network` or any module. settings and further keywords change the recipe (`epochs=1`,
+    `learning_rate=0.01`, `{"optimizer.name": "adam"}`). out: the run's folder (`runs/NAME` unless given).
+    """
+    chosen, name, notes = _recipe_of(word, network, {**(settings or {}), **more}, base or Path())
+    yield from carry_out(
+        chosen,
+        Path(out) if out else Path("runs") / name,
+        module=network if isinstance(network, nn.Module) else None,
+        dataset=word if isinstance(word, DataSet) else None,
+        device=device,
+        base=base or Path(),
+        stop=stop,
+        progress=progress,
+        notes=notes,
+    )
+
+
+def _recipe_of(
+    word: str | DataSet, network: str | nn.Module | None, settings: dict[str, Any], base: Path
+) -> tuple[Recipe, str, list[str]]:
+    notes = []
+    if isinstance(word, DataSet):
+        chosen, name = recipe.load(recipe.bundled()["folder"]), "run"
+        chosen = chosen.model_copy(update={"data": "(an image set in memory)"})
+    else:
+        choice = recipe.choose(word, base)
+        chosen, name = choice.load(), choice.name
+        notes = [choice.note] if choice.note else []
+    settings = {("learning_rate" if key == "lr" else key): value for key, value in settings.items()}
+    if isinstance(network, str):
+        settings["network"] = network
+    if settings:
+        chosen = recipe.with_settings(chosen, settings, base)
+    return chosen, name, notes
+
+
+def carry_out(
+    chosen: Recipe,
+    out: Path,
+    *,
+    module: nn.Module | None = None,
+    dataset: DataSet | None = None,
+    device: str = "auto",
+    base: Path = Path(),
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress | None = None,
+    notes: list[str] | None = None,
+) -> Iterator[Record]:
+    """One recipe, from data to report: what `train` of the command line and of Python is."""
+    started = time.perf_counter()
+    where = kernels.device(device)
+    realised = realise(chosen, base=base, module=module, data=dataset, progress=progress)
+    if module is not None:
+        _check_module(module, realised.data)
+    resolved, said = realised.recipe, [*(notes or []), *realised.notes]
+    if chosen.from_:
+        source = load(chosen.from_)
+        said.append(take_weights(realised.network, source.network.state_dict(), chosen.from_))
+        resolved = resolved.model_copy(update={"from_sha256": files.sha256_file(source.path or Path(chosen.from_))})
+    folder = Run.create(out)
+    folder.write_recipe(recipe.to_toml(resolved))
+    realised.data.split.save(folder.split_path)
+    plan = kernels.plan()
+    folder.write_plan(plan)
+    folder.write_environment()
+    yield from _logged(folder, _train(folder, realised, resolved, where, plan, said, stop, started))
+
+
+def resume(
+    path: str | Path,
+    *,
+    module: nn.Module | None = None,
+    device: str = "auto",
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress | None = None,
+) -> Iterator[Record]:
+    """Go on with a run from its newest checkpoint: the same recipe, split, plan and numbers as if it never stopped."""
+    started = time.perf_counter()
+    folder = Run(path)
+    if folder.model_path.is_file():
+        raise ConvscopeError(f"{path} is finished: it has a model. Train its recipe anew: convscope train "
+                             f"{folder.recipe_path}")  # fmt: skip
+    kept = recipe.load(folder.recipe_path)
+    notes = kernels.apply(folder.plan)
+    saved = checkpoint.latest(folder.checkpoint_path)
+    realised = realise(kept, module=module, split_file=folder.split_path, progress=progress)
+    if kept.data_sha256 and realised.data.sha256 != kept.data_sha256:
+        notes.append(
+            "the data has changed since this run began: pictures that were listed stay in their part, and new ones "
+            "join by their hash"
+        )
+    if saved is None:
+        notes.append(f"{path} has no checkpoint: the training begins anew")
+    else:
+        notes += [*saved.warnings, f"going on from step {saved.step}"]
+    yield from _logged(
+        folder,
+        _train(folder, realised, kept, kernels.device(device), kernels.plan(), notes, stop, started, saved),
+    )
+
+
+def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
+    """Hand the records on, and keep them in the run's log: of the steps so many that a curve is smooth."""
+    every = 1
+    for record in records:
+        if isinstance(record, run.Forecast):
+            every = max(1, record.steps // _LOGGED_STEPS)
+        if not isinstance(record, Step) or record.step % every == 0 or record.step == 1:
+            folder.log(record)
+        yield record
+
+
+def _train(
+    folder: Run,
+    realised: Realised,
+    resolved: Recipe,
+    device: torch.device,
+    plan: dict[str, Any],
+    notes: list[str],
+    stop: Callable[[], bool],
+    started: float,
+    saved: checkpoint.Checkpoint | None = None,
+) -> Iterator[Record]:
+    network, dataset = realised.network, realised.data
+    yield Started(
+        str(folder.path), resolved.data, dataset.classes, len(dataset.train), len(dataset.validation),
+        len(dataset.test), sum(p.numel() for p in network.parameters()),
+        (*dataset.preprocess.input_size, dataset.preprocess.channels), str(device), torch.get_num_threads(), plan,
+    )  # fmt: skip
+    for note in notes:
+        yield Note(note)
+    loop = Loop(Job(network, dataset, resolved, folder.checkpoint_path, device, stop))
+    if saved is not None:
+        loop.resume(saved)
+    for record in loop.records():
+        yield record
+        if isinstance(record, Stopped) and record.reason == "interrupted":
+            return
+    classifier = Classifier(loop.result, dataset.preprocess, dataset.classes)
+    classifier.score = {"data": resolved.data, "data_sha256": dataset.sha256, "run": folder.path.name}
+    said = None
+    if len(dataset.test):
+        look = folder.look("test", "train")
+        said = predictions(classifier, dataset.test)
+        found = score(said)
+        said.save(folder.predictions_path)
+        classifier.score |= {"split": "test", "k": found.k, "n": found.n}
+        tested = Tested(found.k, found.n, found.low, found.high, found.loss, "test", look)
+    elif len(dataset.validation):
+        found = score(predictions(classifier, dataset.validation))
+        classifier.score |= {"split": "validation", "k": found.k, "n": found.n}
+    classifier.save(folder.model_path)
+    if said is not None:
+        yield tested
+    else:
+        yield Note("there is no test split, so there is no test accuracy")
+    write_report(folder, dataset, said, loop, resolved)
+    yield Finished(str(folder.path), time.perf_counter() - started)
+
+
+def _check_module(module: nn.Module, dataset: DataSet) -> None:
+    if isinstance(module, Network):
+        shape = (*dataset.preprocess.input_size, dataset.preprocess.channels)
+        if module.input != shape:
+            raise ConvscopeError(
+                f"the network must take the data's pictures. It takes {show(module.input)}, the data has {show(shape)}. "
+                f"Build it with input={shape}, or give its text instead."
+            )
+        check_end(module.sizes, len(dataset.classes))
+
+
+def write_report(folder: Run, dataset: DataSet, said: Predictions | None, loop: Loop, resolved: Recipe) -> None:
+    """`report.html` of a run: one file that needs nothing beside it."""
+    from convscope.report import html
+
+    pictures = {}
+    if said is not None:
+        place = {int(i): row for row, i in enumerate(dataset.test.ids)}
+        pictures = {wrong.id: np.asarray(dataset.test.images[place[wrong.id]]) for wrong in mistakes(said, 48)}
+    seen, labels = loop.seen(min(_BATCH_SHOWN, len(dataset.train)))
+    html.write(
+        folder.report_path, title=f"{folder.path.name}: {resolved.data}", run=folder, predictions=said,
+        pictures=pictures, batch=seen, batch_labels=labels, classes=dataset.classes, recipe_text=recipe.to_toml(resolved),
+    )  # fmt: skip
+
+
+__all__ = [
+    "Classifier",
+    "ConvscopeError",
+    "DataSet",
+    "ImageSet",
+    "Network",
+    "Prediction",
+    "Run",
+    "Score",
+    "carry_out",
+    "data",
+    "evaluate",
+    "load",
+    "resume",
+    "sources",
+    "train",
+    "train_records",
+]

@@ -1,0 +1,16 @@
+"""How the command line writes sizes: `28x28` and `28x28x1`, height x width (x channels)."""
+
+from __future__ import annotations
+
+import re
+
+from convscope.errors import ConvscopeError
+
+
+def read_input(word: str) -> tuple[int, int, int | None]:
+    """Height, width and, where given, channels; full-width signs and `×` are fine. Raises ConvscopeError."""
+    parts = re.split("[xX×]", word.strip())
+    if len(parts) not in (2, 3) or not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        raise ConvscopeError(f"--input must be height x width, or height x width x channels: 28x28x1. Got {word!r}.")
+    height, width, *channels = map(int, parts)
+    return height, width, channels[0] if channels else None

@@ -1,0 +1,88 @@
+"""`convscope train`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from convscope.cli.sizes import read_input
+from convscope.errors import ConvscopeError
+
+HELP = """Train a network and score it on pictures that it never saw.
+
+X is a bundled recipe (see `convscope recipes`), a recipe file (.toml), a data set's name, a folder of class folders,
+or a .csv of path and label. The run's folder keeps everything; nothing is overwritten.
+"""
+
+
+def command(
+    x: Annotated[str, Argument(help="recipe, data set, folder or .csv", show_default=False)] = "",
+    data: Annotated[str, Option(help="data in place of the recipe's")] = "",
+    net: Annotated[str, Option(help="network as text, a name, or a .net file")] = "",
+    epochs: Annotated[str, Option(help="passes through the training pictures")] = "",
+    steps: Annotated[str, Option(help="batches to learn from, in place of epochs")] = "",
+    budget: Annotated[str, Option(help="how long training may take: 90s, 2m, 1h30m")] = "",
+    batch_size: Annotated[str, Option(help="pictures a step")] = "",
+    lr: Annotated[str, Option("--lr", "--learning-rate", help="the largest learning rate")] = "",
+    seed: Annotated[str, Option(help="where all that is random starts")] = "",
+    input: Annotated[str, Option("--input", "--imgsz", help="28x28 or 28x28x1: what every picture is brought to")] = "",
+    group: Annotated[str, Option(help="what keeps pictures together: 'folder', a pattern, a CSV column")] = "",
+    freeze: Annotated[str, Option(help="layers or tensors that don't learn: conv1,conv2.bias")] = "",
+    patience: Annotated[str, Option(help="stop after so many epochs without a lower validation loss")] = "",
+    device: Annotated[str, Option(help="auto, cpu, cuda or mps")] = "auto",
+    out: Annotated[str, Option("--out", "--output", "-o", help="the run's folder; runs/NAME unless given")] = "",
+    from_: Annotated[str, Option("--from", "--pretrained", help="a model whose weights to start from")] = "",
+    set_: Annotated[list[str] | None, Option("--set", help="any key of the recipe: optimizer.momentum=0.8")] = None,
+    resume: Annotated[str, Option(help="go on with an interrupted run's folder")] = "",
+    quiet: Annotated[bool, Option("--quiet", "-q", help="print the score only")] = False,
+    json: Annotated[bool, Option("--json", help="print the records, one JSON object a line")] = False,
+) -> int:
+    """Carry it out; see HELP."""
+    named = {
+        "data": data, "network": net, "train.epochs": epochs, "train.steps": steps, "train.budget": budget,
+        "train.batch_size": batch_size, "optimizer.learning_rate": lr, "seed": seed, "split.group": group,
+        "train.freeze": freeze, "train.patience": patience, "from": from_,
+    }  # fmt: skip
+    settings: dict[str, Any] = {key: value for key, value in named.items() if value}
+    if input:
+        height, width, channels = read_input(input)
+        settings["input.size"] = [height, width]
+        if channels:
+            settings["input.channels"] = channels
+    settings |= _pairs(set_ or [])
+    if resume and (x or settings):
+        raise ConvscopeError(
+            "--resume goes on with a run as it was begun: give nothing beside it but --device, --quiet and --json."
+        )
+    if not (x or data or resume):
+        raise ConvscopeError(
+            "train needs something to train on: a recipe (convscope recipes lists them), a data set's name, a folder "
+            "of class folders or a .csv. For instance: convscope train digits"
+        )
+    from convscope.cli.watching import watch
+
+    def begin(stop: Any, progress: Any) -> Any:
+        from convscope import api
+
+        if resume:
+            return api.resume(resume, device=device, stop=stop, progress=progress)
+        if not x:
+            return api.train_records(
+                settings.pop("data"), settings=settings, out=out, device=device, stop=stop, progress=progress
+            )
+        return api.train_records(x, settings=settings, out=out, device=device, stop=stop, progress=progress)
+
+    return watch(begin, quiet=quiet, as_json=json)[0]
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise ConvscopeError(f"--set takes a key and a value: --set optimizer.momentum=0.8. Got {word!r}.")
+        pairs[key.strip()] = value
+    return pairs
+
+

@@ -1,0 +1,69 @@
+"""A training shown as it goes: signals, the terminal, the exit code. What `train` and `demo` share."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from convscope.report.progress import Progress
+from convscope.report.terminal import Terminal
+from convscope.report.text import json_line
+from convscope.run import Record, Started, Stopped, Tested, to_json
+
+
+class Interruption:
+    """Ctrl-C and SIGTERM as a question that the loop asks: the first asks to stop, a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def __call__(self) -> bool:
+        return bool(self.signal)
+
+
+Begin = Callable[[Callable[[], bool], Callable[[str, int, int], None]], Iterator[Record]]
+
+
+def watch(begin: Begin, *, quiet: bool = False, as_json: bool = False) -> tuple[int, list[Record]]:
+    """Carry out a training and show it; gives the exit code, and its first, last and scored records.
+
+    begin: takes what asks to stop and what is told of the reading of data, and gives the records. A run that is
+    interrupted leaves with 130 (Ctrl-C) or 143 (SIGTERM).
+    """
+    kept: list[Record] = []
+    with (
+        Interruption() as asked,
+        Terminal(sys.stdout) as terminal,
+        Progress(sys.stderr, show=not (quiet or as_json)) as progress,
+    ):
+        for record in begin(asked, progress):
+            progress.close()
+            if as_json:
+                print(json_line(to_json(record), sys.stdout), flush=True)
+            elif not quiet or isinstance(record, Tested):
+                terminal.show(record)
+            if isinstance(record, Started | Tested | Stopped):
+                kept.append(record)
+        stopped = [record for record in kept if isinstance(record, Stopped)]
+        if stopped and stopped[-1].reason == "interrupted":
+            return 128 + (asked.signal or signal.SIGINT), kept
+    return 0, kept

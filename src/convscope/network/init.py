@@ -1,0 +1,92 @@
+"""How weights start: keyed by (seed, kind, ordinal), so that a layer starts alike whatever stands around it.
+
+Numbers come from `draws` and reach their distribution through its inverse, so a truncated normal is exact.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convscope import draws
+from convscope.network.shapes import NetworkError
+from convscope.notation.tree import Init, Layer
+
+_CHUNK = 1 << 22
+
+
+def _uniform(shape: torch.Size, seed: int, ordinal: int, stream: str, low: float, high: float) -> Tensor:
+    numbers = shape.numel()
+    out = torch.empty(numbers, dtype=torch.float32)
+    for start in range(0, numbers, _CHUNK):
+        ids = np.arange(start, min(start + _CHUNK, numbers), dtype=np.int64)
+        u = torch.from_numpy(draws.uniform(seed, ordinal, ids, stream))
+        out[start : start + len(ids)] = low + (high - low) * u
+    return out.view(shape)
+
+
+def _normal(shape: torch.Size, seed: int, ordinal: int, stream: str, std: float, cut: float | None = None) -> Tensor:
+    numbers = shape.numel()
+    # the share of a normal that lies below -cut: draws between it and 1 - it are draws within the cut, redrawn beyond
+    tail = 0.5 * math.erfc(cut / math.sqrt(2)) if cut is not None else 2.0**-54
+    out = torch.empty(numbers, dtype=torch.float32)
+    for start in range(0, numbers, _CHUNK):
+        ids = np.arange(start, min(start + _CHUNK, numbers), dtype=np.int64)
+        u = torch.from_numpy(draws.uniform(seed, ordinal, ids, stream))
+        out[start : start + len(ids)] = torch.special.ndtri(tail + (1 - 2 * tail) * u) * std
+    return out.view(shape)
+
+
+def _dirac(weight: Tensor, rest: Tensor, groups: int) -> Tensor:
+    """The first filters of each group hand their own channel on; the others start as `rest`."""
+    out = rest.clone()
+    per_group, inputs = weight.shape[0] // groups, weight.shape[1]
+    middle = [k // 2 for k in weight.shape[2:]]
+    for group in range(groups):
+        for i in range(min(per_group, inputs)):
+            out[group * per_group + i] = 0
+            out[(group * per_group + i, i, *middle)] = 1
+    return out
+
+
+def draw(how: Init, shape: torch.Size, fans: tuple[int, int], seed: int, ordinal: int, stream: str, groups: int = 1) -> Tensor:
+    """A float32 tensor of `shape` as `how` says. fans: (inputs, outputs) of a unit; raises NetworkError for a kind
+    that this tensor can't take."""
+    inputs, outputs = fans
+    value = how.value if how.value is not None else 0.0
+    if how.kind == "constant":
+        return torch.full(shape, value)
+    if how.kind == "kaiming":  # He et al. 2015, equation 10
+        return _normal(shape, seed, ordinal, stream, math.sqrt(2 / inputs))
+    if how.kind == "glorot":  # Glorot and Bengio 2010, equation 16
+        bound = math.sqrt(6 / (inputs + outputs))
+        return _uniform(shape, seed, ordinal, stream, -bound, bound)
+    if how.kind == "normal":
+        return _normal(shape, seed, ordinal, stream, value)
+    if how.kind == "truncnormal":
+        return _normal(shape, seed, ordinal, stream, value, cut=2.0)
+    if how.kind == "uniform":
+        return _uniform(shape, seed, ordinal, stream, -value, value)
+    if how.kind == "dirac" and len(shape) == 4:
+        rest = _normal(shape, seed, ordinal, stream, math.sqrt(2 / inputs))
+        return _dirac(torch.empty(shape), rest, groups)
+    raise NetworkError(f"init={how.kind} can't fill a tensor of shape {tuple(shape)} in this version. Use init=kaiming.")
+
+
+def fill(module: torch.nn.Module, layer: Layer, seed: int, ordinal: int) -> None:
+    """Fill weight and bias of a conv or dense layer, the ordinal-th of its kind in reading order."""
+    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+    if layer.kind not in ("conv", "dense") or not isinstance(weight, Tensor):
+        return
+    window = weight[0, 0].numel() if weight.dim() == 4 else 1
+    groups = int(str(layer.options.get("groups", 1)))
+    fans = (weight.shape[1] * window, weight.shape[0] // groups * window)
+    with torch.no_grad():
+        for tensor, option in ((weight, "init"), (bias, "bias_init")):
+            how = layer.options[option]
+            if isinstance(tensor, Tensor) and isinstance(how, Init):
+                stream = f"init {layer.kind} {option}"
+                tensor.copy_(draw(how, tensor.shape, fans, seed, ordinal, stream, groups))

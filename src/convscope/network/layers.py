@@ -1,0 +1,310 @@
+"""The layers as PyTorch modules: a module owns tensors, a plain function does the arithmetic.
+
+Knows how one layer computes. Knows nothing of the order of layers, of text, or of training. Padding is worked out
+from what arrives, so a network runs on other sizes as far as its dense layers allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from convscope.network.cost import parameters
+from convscope.network.geometry import Padding, Windows, counts, windows
+from convscope.network.shapes import NetworkError, Sized, kernel_extent
+from convscope.notation.tree import Layer, Size
+
+
+def _axes(x: Tensor, kernel: Size, stride: Size, dilation: Size, padding: Padding | Size, ceil: bool) -> tuple[Windows, Windows]:
+    """The windows down and across for maps x: (N, C, H, W)."""
+    down, across = (
+        windows(x.shape[2 + axis], kernel[axis], stride[axis], dilation[axis],
+                padding[axis] if isinstance(padding, tuple) else padding, ceil)
+        for axis in (0, 1)
+    )  # fmt: skip
+    return down, across
+
+
+def _surround(x: Tensor, down: Windows, across: Windows, mode: str = "constant", value: float = 0.0) -> Tensor:
+    """x: (N, C, H, W) with the cells that its windows need outside of it."""
+    sides = (across.before, across.after, down.before, down.after)
+    if not any(sides):
+        return x
+    return F.pad(x, sides, mode=mode, value=value) if mode == "constant" else F.pad(x, sides, mode=mode)
+
+
+def convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Padding | Size, dilation: Size, groups: int,
+    border: str | float,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation. x: (N, C_in, H, W), weight: (C_out, C_in / groups, kh, kw), bias: (C_out,) or one a position
+    (C_out, H', W'); gives (N, C_out, H', W')."""
+    kernel = (weight.shape[2], weight.shape[3])
+    down, across = _axes(x, kernel, stride, dilation, padding, False)
+    shared = bias if bias is not None and bias.dim() == 1 else None
+    even = down.before >= down.after and across.before >= across.after
+    if border == 0 and even and _native(x, down, across, kernel, stride, dilation):
+        y = F.conv2d(x, weight, shared, stride, (down.before, across.before), dilation, groups)
+    else:
+        mode = border if isinstance(border, str) else "constant"
+        x = _surround(x, down, across, mode, 0.0 if isinstance(border, str) else float(border))
+        y = F.conv2d(x, weight, shared, stride, 0, dilation, groups)
+    return y if bias is None or shared is not None else y + bias
+
+
+def _native(x: Tensor, down: Windows, across: Windows, kernel: Size, stride: Size, dilation: Size) -> bool:
+    """Whether PyTorch's own symmetric padding gives the same windows (else one too many would fit)."""
+    for axis, found in ((0, down), (1, across)):
+        extent = dilation[axis] * (kernel[axis] - 1) + 1
+        if (x.shape[2 + axis] + 2 * found.before - extent) // stride[axis] + 1 != found.count:
+            return False
+    return True
+
+
+def maximum_pool(x: Tensor, kernel: Size, stride: Size, padding: Padding | Size, ceil: bool) -> Tensor:
+    """The largest of each window of x: (N, C, H, W); cells outside the picture never win."""
+    down, across = _axes(x, kernel, stride, (1, 1), padding, ceil)
+    x = _surround(x, down, across, value=float("-inf"))
+    return F.max_pool2d(x, kernel, stride)
+
+
+def average_pool(x: Tensor, kernel: Size, stride: Size, padding: Padding | Size, ceil: bool) -> Tensor:
+    """The mean of each window of x: (N, C, H, W), over the cells that lie inside the picture."""
+    down, across = _axes(x, kernel, stride, (1, 1), padding, ceil)
+    if not (down.before or down.after or across.before or across.after):
+        return F.avg_pool2d(x, kernel, stride)
+    total = F.avg_pool2d(_surround(x, down, across), kernel, stride, divisor_override=1)
+    rows = x.new_tensor(counts(x.shape[2], kernel[0], stride[0], down))
+    columns = x.new_tensor(counts(x.shape[3], kernel[1], stride[1], across))
+    return total / (rows[:, None] * columns)
+
+
+def local_response(x: Tensor, window: int, k: float, alpha: float, beta: float) -> Tensor:
+    """a / (k + alpha * sum of a^2 over `window` neighbouring maps)^beta, cut at the first and last map.
+
+    x: (N, C, H, W) or (N, C). Krizhevsky, Sutskever, Hinton 2012, section 3.3; alpha is not divided by the window.
+    """
+    channels = x.shape[1]
+    place = torch.arange(channels, device=x.device)
+    band = ((place[:, None] - place).abs() <= window // 2).to(x.dtype)
+    squares = x * x
+    if x.dim() == 4:  # a product with a banded matrix: faster than sliding a window through the maps
+        sums = F.conv2d(squares, band[:, :, None, None])
+    else:
+        sums = squares @ band
+    return x * (k + alpha * sums) ** -beta
+
+
+def thin_and_widen(x: Tensor, stride: Size, units: int) -> Tensor:
+    """Every stride-th row and column of x: (N, C, H, W), and maps of zeros behind, up to `units`: shortcut A of He et al. 2016."""
+    x = x[:, :, :: stride[0], :: stride[1]]
+    more = units - x.shape[1]
+    return F.pad(x, (0, 0, 0, 0, 0, more)) if more else x
+
+
+class Plain(nn.Module):
+    """A layer that learns nothing: a function and its settings."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, ...) to what the layer makes of it."""
+        return self.function(x)
+
+
+class _Learned(nn.Module):
+    """What conv and dense share: `weight`, and `bias` or None, not yet filled."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(self, row: Sized) -> None:
+        super().__init__()
+        tensors = parameters(row)
+        self.weight = nn.Parameter(torch.zeros(tensors["weight"]))
+        self.bias = nn.Parameter(torch.zeros(tensors["bias"])) if "bias" in tensors else None
+
+
+class Conv(_Learned):
+    """`conv`: see `convolution`."""
+
+    def __init__(self, row: Sized) -> None:
+        super().__init__(row)
+        layer = _layer(row)
+        self.stride = layer.stride or (1, 1)
+        self.padding: Padding | Size = layer.padding or "same"
+        self.dilation = kernel_extent(layer)[1]
+        self.groups = int(str(layer.options["groups"]))
+        border = layer.options["border"]
+        self.border: str | float = border if isinstance(border, str) else float(str(border or 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C_in, H, W) to (N, C_out, H', W')."""
+        return convolution(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.border)
+
+
+class Dense(_Learned):
+    """`dense`: every input to every unit."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, ...), flattened channels first, to (N, units)."""
+        return F.linear(x.flatten(1), self.weight, self.bias)
+
+
+class BatchNorm(nn.Module):
+    """`bn`: Ioffe and Szegedy 2015. Batch statistics in training, running ones in prediction, as PyTorch's."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, row: Sized) -> None:
+        super().__init__()
+        layer, tensors = _layer(row), parameters(row)
+        if layer.options.get("per") == "activation":
+            raise NetworkError(f"{layer.name}: `bn per=activation` can't be built by this version yet. Use `bn`.")
+        channels = row.after[-1]
+        self.weight = nn.Parameter(torch.ones(tensors["weight"])) if "weight" in tensors else None
+        self.bias = nn.Parameter(torch.zeros(tensors["bias"])) if "bias" in tensors else None
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.eps = float(str(layer.options["eps"]))
+        self.momentum = float(str(layer.options["momentum"]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W) or (N, C) to the same shape; in training it takes at least two values a map."""
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
+
+
+class Dropout(nn.Module):
+    """`dropout p`: p is the probability to drop; the kept ones are divided by 1 - p in training."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, ...) to the same shape."""
+        return F.dropout(x, self.p, self.training)
+
+
+def _layer(row: Sized) -> Layer:
+    assert isinstance(row.item, Layer)
+    return row.item
+
+
+def _number(layer: Layer, option: str) -> float:
+    return float(str(layer.options[option]))
+
+
+def _pooling(layer: Layer, pool: Callable[[Tensor, Size, Size, Padding | Size, bool], Tensor],
+             adaptive: Callable[[Tensor, Size], Tensor]) -> nn.Module:  # fmt: skip
+    to = layer.options.get("to")
+    if isinstance(to, tuple):
+        return Plain(lambda x: adaptive(x, to))
+    kernel = layer.kernel or (1, 1)
+    stride, padding, ceil = layer.stride or kernel, layer.padding or "valid", layer.ceil
+    return Plain(lambda x: pool(x, kernel, stride, padding, ceil))
+
+
+def _maxpool(row: Sized) -> nn.Module:
+    return _pooling(_layer(row), maximum_pool, lambda x, to: F.adaptive_max_pool2d(x, to))
+
+
+def _avgpool(row: Sized) -> nn.Module:
+    return _pooling(_layer(row), average_pool, lambda x, to: F.adaptive_avg_pool2d(x, to))
+
+
+def _minpool(row: Sized) -> nn.Module:
+    return _pooling(
+        _layer(row), lambda x, *settings: -maximum_pool(-x, *settings), lambda x, to: -F.adaptive_max_pool2d(-x, to)
+    )
+
+
+def _identity(row: Sized) -> nn.Module:
+    layer = _layer(row)
+    if row.before == row.after:
+        return Plain(lambda x: x)
+    stride, units = layer.stride or (1, 1), int(layer.units)
+    return Plain(lambda x: thin_and_widen(x, stride, units))
+
+
+def _lrn(row: Sized) -> nn.Module:
+    layer = _layer(row)
+    window = int(_number(layer, "window"))
+    k, alpha, beta = (_number(layer, option) for option in ("k", "alpha", "beta"))
+    return Plain(lambda x: local_response(x, window, k, alpha, beta))
+
+
+def _tanh(row: Sized) -> nn.Module:
+    if _layer(row).options.get("scaled"):
+        return Plain(lambda x: 1.7159 * torch.tanh(x * (2 / 3)))  # LeCun et al. 1998, appendix A
+    return Plain(torch.tanh)
+
+
+def _slope(function: Callable[[Tensor, float], Tensor]) -> Callable[[Sized], nn.Module]:
+    def make(row: Sized) -> nn.Module:
+        slope = _number(_layer(row), "slope")
+        return Plain(lambda x: function(x, slope))
+
+    return make
+
+
+def _scale(row: Sized) -> nn.Module:
+    factor = _number(_layer(row), "factor")
+    return Plain(lambda x: x * factor)
+
+
+def _plain(function: Callable[[Tensor], Tensor]) -> Callable[[Sized], nn.Module]:
+    return lambda row: Plain(function)
+
+
+def _conv(row: Sized) -> nn.Module:
+    if _layer(row).options.get("connect") == "lenet5":
+        return _later(row)
+    return Conv(row)
+
+
+def _later(row: Sized) -> nn.Module:
+    kind = row.item.kind
+    raise NetworkError(
+        f"{row.item.name}: this version can read `{kind}` as written here, show its shapes and count it, but not build "
+        f"it yet. Leave it out, or use a plain layer in its place."
+    )
+
+
+MODULES: dict[str, Callable[[Sized], nn.Module]] = {
+    "conv": _conv,
+    "maxpool": _maxpool,
+    "avgpool": _avgpool,
+    "minpool": _minpool,
+    "subsample": _later,
+    "gap": _plain(lambda x: x.mean((2, 3), keepdim=True)),
+    "gmp": _plain(lambda x: x.amax((2, 3), keepdim=True)),
+    "dense": Dense,
+    "flatten": _plain(lambda x: x.flatten(1)),
+    "relu": _plain(F.relu),
+    "relu6": _plain(F.relu6),
+    "tanh": _tanh,
+    "sigmoid": _plain(torch.sigmoid),
+    "gelu": _plain(F.gelu),
+    "silu": _plain(F.silu),
+    "elu": _slope(F.elu),
+    "leaky": _slope(F.leaky_relu),
+    "bn": BatchNorm,
+    "lrn": _lrn,
+    "dropout": lambda row: Dropout(_number(_layer(row), "p")),
+    "softmax": _plain(lambda x: torch.softmax(x, 1)),
+    "scale": _scale,
+    "identity": _identity,
+    "rbf": _later,
+    "regions": _later,
+    "aux": _later,
+}
+"""One row a layer kind: from its shapes to its module."""

@@ -1,0 +1,67 @@
+"""A bar for what takes a while before training: reading, decoding, downloading. Says nothing of what is quick."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TextIO
+
+from convscope.report.numbers import grouped, seconds
+from convscope.report.text import safe, width
+
+_QUIET_SECONDS = 0.5
+_PLAIN_SECONDS = 10.0
+_BAR = 24
+
+
+class Progress:
+    """Called with (what, done, total); one live line on a terminal, a plain line now and then elsewhere.
+
+    show: False prints nothing. Use it as a context manager, or call `close` at the end.
+    """
+
+    def __init__(self, stream: TextIO, show: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        self.stream, self._show, self._clock = stream, show, clock
+        self._live = stream.isatty()
+        self._what = ""
+        self._began = self._printed = 0.0
+        self._drawn = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` (0 where nobody knows it) of `what`."""
+        if not self._show:
+            return
+        now = self._clock()
+        if what != self._what:
+            self.close()
+            self._what, self._began, self._printed = what, now, now
+        wait = 0.1 if self._live else _PLAIN_SECONDS
+        if now - self._began < _QUIET_SECONDS or now - self._printed < wait:
+            return
+        self._printed = now
+        left = (now - self._began) / max(done, 1) * (total - done)
+        share = done / total if total else 0.0
+        counts = f"{grouped(done)} of {grouped(total)}" if total else grouped(done)
+        if self._live:
+            bar = "#" * int(share * _BAR)
+            line = f"{what} [{bar:.<{_BAR}}] {counts}, {seconds(left)} left"
+            line = safe(line, self.stream)
+            self.stream.write("\r" + line + " " * max(0, self._drawn - width(line)))
+            self._drawn = width(line)
+        else:
+            self.stream.write(safe(f"{what}: {counts}, {seconds(left)} left\n", self.stream))
+        self.stream.flush()
+
+    def close(self) -> None:
+        """Wipe the live line. May be called twice."""
+        if self._drawn:
+            self.stream.write("\r" + " " * self._drawn + "\r")
+            self.stream.flush()
+            self._drawn = 0
