@@ -24,8 +24,12 @@ def safe(text: str, stream: TextIO) -> str:
     What the encoding lacks becomes ASCII: "×" is "x", and "猫" is "\\u732b". Control characters but the newline (an
     escape sequence in a file name) and marks of direction are written out as well.
     """
+    return visible(text, getattr(stream, "encoding", None) or "utf-8")
+
+
+def visible(text: str, encoding: str = "utf-8") -> str:
+    """The same for a text that goes into a file of that encoding."""
     text = "".join(_escaped(c) if _hidden(c) else c for c in text)
-    encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
