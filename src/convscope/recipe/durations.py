@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from convscope.errors import ConvscopeError
 
@@ -33,12 +34,9 @@ def parse_duration(text: str | float) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest such text, exact: 5400.0 is `1h30m`, 90.5 is `1m30.5s`; `parse_duration` gives the number back."""
-    hours, rest = divmod(seconds, 3600)
+    """5400 is `1h30m`, 90.5 is `90.5s`: exact, so that `parse_duration` gives the same number back."""
+    if not float(seconds).is_integer():
+        return f"{Decimal(repr(seconds)):f}s"
+    hours, rest = divmod(int(seconds), 3600)
     minutes, rest = divmod(rest, 60)
-    short = "".join(
-        f"{number:.12g}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if number or unit == "s"
-    )
-    if short != "0s" and short.endswith("0s") and not rest:
-        short = short.removesuffix("0s")
-    return short if short and parse_duration(short) == seconds else f"{seconds!r}s"
+    return "".join(f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if count)

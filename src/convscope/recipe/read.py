@@ -10,13 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from convscope.data.known import KNOWN
 from convscope.errors import ConvscopeError, nearest
 from convscope.recipe.messages import sentences, shown
 from convscope.recipe.questions import refuse_questions
 from convscope.recipe.settings import FORMAT, TABLES, Recipe
 
-DATA_NAMES = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "cifar10-jpeg")
-"""The data sets that are known by name; a test holds this equal to data/sources.py, which is not imported for it."""
+DATA_NAMES = tuple(KNOWN)
+"""The data sets that are known by name."""
 
 _WRITTEN_BY = re.compile(r"^# written by convscope (\S+)", re.MULTILINE)
 

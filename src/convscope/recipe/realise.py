@@ -54,7 +54,7 @@ def realise(
     written, text = None, ""
     if module is None:
         if not recipe.network:
-            raise ConvscopeError("a recipe must name a network. Give one: --net \"conv 3x3 32, relu, gap, dense\".")
+            raise ConvscopeError('a recipe must name a network. Give one: --net "conv 3x3 32, relu, gap, dense".')
         text = text_of(recipe.network, base)
         written = write_out(parse(text))
     if data is None:

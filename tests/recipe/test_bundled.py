@@ -1,0 +1,70 @@
+"""The bundled recipes: each loads, opens with what a reader needs, and is the network that the tutorial states."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from convscope.recipe import bundled, header, load
+
+ALL = [
+    "digits",
+    "folder",
+    "mnist",
+    "tutorial-a-drawn",
+    "tutorial-a-written",
+    "tutorial-b-cifar10",
+    "tutorial-b-mnist",
+    "tutorial-c-3x3-20-100",
+    "tutorial-c-3x3-20-50",
+    "tutorial-c-5x5-20-50",
+    "tutorial-d",
+]
+
+# input and parameters, as the tutorials' page counts them
+COUNTS = {
+    "tutorial-a-drawn": ((8, 8, 1), 2125),
+    "tutorial-a-written": ((8, 8, 1), 2125),
+    "tutorial-b-cifar10": ((24, 24, 3), 1_068_298),
+    "tutorial-b-mnist": ((28, 28, 1), 3_274_634),
+    "tutorial-c-5x5-20-50": ((28, 28, 1), 33_580),
+    "tutorial-c-3x3-20-50": ((28, 28, 1), 21_760),
+    "tutorial-c-3x3-20-100": ((28, 28, 1), 43_310),
+    "tutorial-d": ((28, 28, 1), 3_274_634),
+}
+
+
+def test_all_are_there() -> None:
+    assert list(bundled()) == ALL
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_loads_and_says_what_it_is(name: str) -> None:
+    recipe, opening = load(bundled()[name]), header(name)
+    assert opening.startswith(f"{name}: ")
+    for word in ("Command:", "Time:", "Score:"):
+        assert re.search(rf"^{word} +\S", opening, re.MULTILINE), word
+    assert f"convscope train {name}" in opening
+    assert recipe.network
+    assert (recipe.data == "") == (name == "folder")
+    if name.startswith("tutorial"):
+        assert "Reported:" in opening
+        assert "Mistakes, and what is done here instead:" in opening
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_settings_in_a_header_are_settings(name: str) -> None:
+    from convscope.recipe import with_settings
+
+    given = dict(re.findall(r"--set (\w[\w.]*)=(\S*?)[.,;:]?(?=\s|$)", header(name)))
+    with_settings(load(bundled()[name]), given)
+
+
+@pytest.mark.parametrize("name", list(COUNTS))
+def test_the_network_is_the_tutorials(name: str) -> None:
+    from convscope.network.build import Network
+
+    shape, parameters = COUNTS[name]
+    net = Network(load(bundled()[name]).network, input=shape, classes=10)
+    assert sum(p.numel() for p in net.parameters()) == parameters

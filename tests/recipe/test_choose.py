@@ -1,0 +1,104 @@
+"""What a word of `convscope train` means, and the answer where it means nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from convscope.errors import ConvscopeError
+from convscope.recipe import bundled, choose, folder_name, header
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    for name in ("photos", "mnist", "runs/old"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "runs/old/recipe.toml").write_text("", encoding="utf-8")
+    (tmp_path / "mine.toml").write_text('data = "photos"\n[train]\nepochs = 1\n', encoding="utf-8")
+    (tmp_path / "list.csv").write_text("path,label\n", encoding="utf-8")
+    (tmp_path / "seven.png").write_bytes(b"")
+    return tmp_path
+
+
+def test_a_bundled_name_is_that_recipe_even_beside_a_folder(here: Path) -> None:
+    choice = choose("mnist", here)
+    assert (choice.kind, choice.name, choice.recipe, choice.data) == ("recipe", "mnist", bundled()["mnist"], "")
+    assert choice.note == "mnist is the bundled recipe; what is here under that name is ./mnist."
+    assert choice.load().data == "mnist"
+    assert choose("digits", here).note == ""
+
+
+def test_with_a_dot_it_is_the_folder(here: Path) -> None:
+    choice = choose("./mnist", here)
+    assert (choice.kind, choice.name, choice.recipe) == ("data", "mnist", bundled()["folder"])
+    assert choice.data == str((here / "mnist").resolve())
+
+
+def test_a_recipe_file(here: Path) -> None:
+    choice = choose("mine.toml", here)
+    assert (choice.kind, choice.name, choice.data) == ("file", "mine", "")
+    assert choice.load().data == str((here / "photos").resolve())
+
+
+@pytest.mark.parametrize(("word", "name"), [("photos", "photos"), ("list.csv", "list")])
+def test_a_folder_and_a_csv_are_data(here: Path, word: str, name: str) -> None:
+    choice = choose(word, here)
+    assert (choice.kind, choice.name, choice.recipe) == ("data", name, bundled()["folder"])
+    assert choice.load().data == str((here / word).resolve())
+
+
+def test_the_folder_that_one_stands_in(here: Path) -> None:
+    assert choose(".", here / "photos").name == "photos"
+
+
+def test_a_data_set_takes_its_own_recipe_or_the_folders(here: Path) -> None:
+    choice = choose("mnist[:1000]", here)
+    assert (choice.kind, choice.name, choice.recipe) == ("data", "mnist-1000", bundled()["mnist"])
+    assert choice.load().data == "mnist[:1000]"
+    assert choose("fashion-mnist", here).recipe == bundled()["folder"]
+
+
+def test_a_runs_folder_is_not_data(here: Path) -> None:
+    sentence = (
+        "runs/old is the folder of a run, not of pictures. Go on with it by `convscope train --resume runs/old`, "
+        "or train its recipe anew by `convscope train runs/old/recipe.toml`."
+    )
+    with pytest.raises(ConvscopeError, match=re.escape(sentence)):
+        choose("runs/old", here)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("mnits", "folder here, did you mean the recipe 'mnist'? Bundled recipes: digits, folder, mnist,"),
+        ("fashion_mnist", "did you mean the data set 'fashion-mnist'?"),
+        ("photo", "did you mean the folder or file 'photos'?"),
+        ("qqqqqq", "'qqqqqq' is no bundled recipe, no recipe file, no data set and no folder here. Bundled recipes:"),
+        ("nowhere/x", "Data sets: "),
+        ("mime.toml", "no recipe at "),
+        ("seven.png", "seven.png must be a recipe (.toml), a folder of pictures or a .csv to be trained on."),
+    ],
+)
+def test_words_that_mean_nothing(here: Path, word: str, sentence: str) -> None:
+    with pytest.raises(ConvscopeError, match=re.escape(sentence)):
+        choose(word, here)
+
+
+def test_a_missing_recipe_names_the_nearest(here: Path) -> None:
+    with pytest.raises(ConvscopeError, match=r"no recipe at .*mime.toml, did you mean .*mine.toml\?"):
+        choose("mime.toml", here)
+
+
+def test_folder_names_suit_every_file_system() -> None:
+    assert folder_name("mnist[:1000]") == "mnist-1000"
+    assert folder_name("my photos") == "my-photos"
+    assert folder_name("猫") == "猫"
+    assert folder_name("/") == "run"
+
+
+def test_header() -> None:
+    assert header("digits").startswith("digits: the demonstration.")
+    with pytest.raises(ConvscopeError, match=r"did you mean the recipe 'digits'"):
+        header("digit")
