@@ -24,7 +24,7 @@ def curves(records: Sequence[Record]) -> Markup:
     started = next((r for r in reversed(records) if isinstance(r, Started)), None)
     monitor = str(started.plan.get("monitor") or "validation loss") if started else "validation loss"
     best = [e.epoch for e in epochs if e.best and e.validation_n]
-    mark = (float(best[-1]), f"best {monitor}") if best else None
+    mark = (float(best[-1]), f"best {monitor}") if best and len(epochs) > 1 else None
     charts = [_losses(epochs, steps, mark)]
     if epochs:
         charts.append(_accuracies(epochs, mark))

@@ -21,13 +21,14 @@ from convscope.report.markup import Markup, escaped, join, tag
 from convscope.report.matrix import matrix
 from convscope.report.numbers import grouped, interval, percent, plural, probability, score_line, seconds, short_score
 from convscope.report.pictures import as_seen, data_uri
-from convscope.report.svg import bar
+from convscope.report.svg import bar, scale_from
 from convscope.run import Note, Run, Started, Stopped, Tested
 
 # Even if a name found a way to become an element, the browser would fetch nothing and run nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 LONG = 20  # a table of more classes is folded away behind its worst
 WORST = 10
+_HARD = "\u00a0"  # a space at which no line breaks
 SHOWN = 64  # pictures of the training batch
 
 
@@ -39,7 +40,8 @@ def write(
     predictions: Predictions | None = None,
     pictures: Mapping[int, NDArray[np.uint8]] | None = None,
     batch: NDArray[Any] | None = None,
-    batch_labels: Sequence[str] = (),
+    batch_labels: Sequence[str] | Sequence[int] | NDArray[np.int64] = (),
+    classes: Sequence[str] = (),
     parameters: str = "",
     recipe_text: str | None = None,
     split: str = "test",
@@ -49,7 +51,7 @@ def write(
 
     predictions: of `split`; without them the page has no matrix, no classes and no mistakes. pictures: by their `id`,
     uint8 (C, H, W), for the mistakes (`metrics.mistakes` says which). batch: one training batch as the network sees it,
-    (B, C, H, W), floats or uint8; batch_labels: its B class names. parameters: the table of layers as text.
+    (B, C, H, W), floats or uint8; batch_labels: its B class names, or their numbers in `classes`. parameters: the table of layers as text.
     recipe_text: the recipe; None is the run's. mistakes: at most so many.
     """
     with files.writing(Path(path)) as file:
@@ -60,7 +62,7 @@ def write(
                 predictions=predictions,
                 pictures=pictures or {},
                 batch=batch,
-                batch_labels=batch_labels,
+                batch_labels=[_name(label, classes) for label in batch_labels],
                 parameters=parameters,
                 recipe_text=run.recipe_text if recipe_text is None else recipe_text,
                 split=split,
@@ -113,6 +115,14 @@ def page(
     return "<!DOCTYPE html>\n" + tag("html", head, "\n", body, lang="en") + "\n"
 
 
+def _name(label: object, classes: Sequence[str]) -> str:
+    """The name of a class given by name or number."""
+    if isinstance(label, str):
+        return label
+    number = int(label)  # type: ignore[call-overload]
+    return classes[number] if 0 <= number < len(classes) else str(number)
+
+
 def _section(title: str, *children: object, note: object = "") -> Markup:
     said = tag("p", note, class_="note") if note else ""
     return tag("section", tag("h2", title), said, *children)
@@ -125,14 +135,14 @@ def _head(title: str, run: Run) -> Markup:
     stopped = next((r for r in reversed(records) if isinstance(r, Stopped)), None)
     facts: list[tuple[str, object]] = []
     if run.validation is not None:
-        facts.append(("Validation", short_score(*run.validation)))
+        facts.append(("Validation", _whole(short_score(*run.validation))))
     if started is not None:
         parts = [(started.train_n, "training"), (started.validation_n, "validation"), (started.test_n, "test")]
         counts = ", ".join(f"{grouped(n)} {name}" for n, name in parts if n)
         facts.append(("Pictures", f"{started.data}: {counts}"))
         facts.append(("Classes", grouped(len(started.classes))))
         size = " × ".join(map(str, started.input))
-        facts.append(("Network", f"{plural(started.parameters, 'parameter')}, input {size}"))
+        facts.append(("Network", f"{plural(started.parameters, 'parameter')}, input {size.replace(' ', _HARD)}"))
     if run.epochs:
         last = run.epochs[-1]
         why = "" if stopped is None or stopped.reason == "epochs" else f" ({stopped.reason})"
@@ -151,10 +161,15 @@ def _head(title: str, run: Run) -> Markup:
     )
 
 
+def _whole(score: str) -> str:
+    """The same text, broken only before its parenthesis."""
+    return score.replace(" ", _HARD).replace(f"{_HARD}(", " (")
+
+
 def _score(test: Tested | None) -> Markup:
     if test is None:
         return tag("p", "This run has no score on test pictures yet.", class_="note")
-    start = max(0.0, np.floor(20 * test.low - 1) / 20)
+    start = scale_from(test.low)
     said = score_line(test.k, test.n, test.low, test.high)
     scale = tag("div", tag("span", f"{100 * start:.0f} %"), tag("span", "100 %"), class_="scale")
     again = (
@@ -221,8 +236,7 @@ def _classes(predictions: Predictions, split: str) -> Markup:
 
 
 def _table(scores: Sequence[metrics.ClassScore]) -> Markup:
-    start = min((np.floor(10 * s.low) / 10 for s in scores if s.support), default=0.0)
-    start = min(start, 0.9)
+    start = scale_from(min((s.low for s in scores if s.support), default=0.0))
     heading = tag("tr", *(tag("th", word, class_=look) for word, look in (
         ("Class", None), ("Recall", "num"), ("k of n", "num"), (f"Interval, {100 * start:.0f} to 100 %", None),
         ("Precision", "num"), ("k of n", "num"), ("F1", "num"))))  # fmt: skip

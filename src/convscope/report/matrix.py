@@ -22,9 +22,9 @@ def matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> Markup:
     Up to 20 classes with counts, up to 30 with names; beyond, numbers at every tenth and the names under the pointer.
     """
     size = len(classes)
-    cell = 40.0 if size <= 12 else 32.0 if size <= COUNTED else max(720 / size, 1.0)
+    cell = 68.0 if size <= 4 else 40.0 if size <= 12 else 32.0 if size <= COUNTED else max(720 / size, 1.0)
     named = size <= NAMED
-    margin = 14 + min(130, 7 * max((min(width(name), 18) for name in classes), default=1)) if named else 40
+    margin = 14 + min(150, 7.8 * max((min(width(name), 18) for name in classes), default=1)) if named else 40
     parts = []
     for i, name in enumerate(classes):
         middle = margin + (i + 0.5) * cell
@@ -39,10 +39,10 @@ def matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> Markup:
                 tag("text", word, tip, x=short(middle), y=short(margin - 8), text_anchor=anchor, transform=turn)
             )
     side = short(size * cell)
-    parts.append(tag("rect", x=margin, y=margin, width=side, height=side, class_="ground"))
+    parts.append(tag("rect", x=short(margin), y=short(margin), width=side, height=side, class_="ground"))
     if size <= COUNTED:
         lines = [margin + i * cell for i in range(1, size)]
-        path = "".join(f"M{margin} {short(a)}h{side}M{short(a)} {margin}v{side}" for a in lines)
+        path = "".join(f"M{short(margin)} {short(a)}h{side}M{short(a)} {short(margin)}v{side}" for a in lines)
         parts.append(tag("path", d=path, class_="grid"))
     parts += _cells(counts, classes, cell, margin)
     # Turned names reach out to the right of the last column.
@@ -55,7 +55,7 @@ def matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> Markup:
         viewBox=f"0 0 {short(across)} {short(down)}",
         role="img",
         class_="matrix" + ("" if size <= COUNTED else " fine"),
-        style=f"max-width:{short(across)}px",
+        style=f"width:{short(across)}px",
     )
 
 
@@ -66,7 +66,8 @@ def _cells(counts: NDArray[np.int64], classes: Sequence[str], cell: float, margi
     gap = 1.0 if cell >= 20 else 0.0
     for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
         count, of = int(counts[i, j]), int(counts[i].sum())
-        dark = 0.08 + 0.92 * math.sqrt(count / of)
+        faintest = 0.08 if len(classes) <= COUNTED else 0.35  # a cell without a number must be seen
+        dark = faintest + (1 - faintest) * math.sqrt(count / of)
         x, y = margin + j * cell, margin + i * cell
         what = "right" if i == j else "wrong"
         verb = "right" if i == j else f"taken for {classes[j]}"
