@@ -168,3 +168,9 @@ def save(framework: str, values: dict[str, NDArray[Any]], made_by: str) -> None:
         made_by=np.array(made_by),
     )
     print(f"{path}: {len(values)} arrays, {path.stat().st_size} bytes, {made_by}")
+
+
+def made_by(framework: str) -> str:
+    """The framework and version that computed the stored values."""
+    with np.load(HERE / f"{framework}.npz", allow_pickle=False) as stored:
+        return str(stored["made_by"])
