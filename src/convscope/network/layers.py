@@ -18,7 +18,9 @@ from convscope.network.shapes import NetworkError, Sized, kernel_extent
 from convscope.notation.tree import Layer, Size
 
 
-def _axes(x: Tensor, kernel: Size, stride: Size, dilation: Size, padding: Padding | Size, ceil: bool) -> tuple[Windows, Windows]:
+def _axes(
+    x: Tensor, kernel: Size, stride: Size, dilation: Size, padding: Padding | Size, ceil: bool
+) -> tuple[Windows, Windows]:
     """The windows down and across for maps x: (N, C, H, W)."""
     down, across = (
         windows(x.shape[2 + axis], kernel[axis], stride[axis], dilation[axis],
@@ -145,7 +147,9 @@ class Conv(_Learned):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C_in, H, W) to (N, C_out, H', W')."""
-        return convolution(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.border)
+        return convolution(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.border
+        )
 
 
 class Dense(_Learned):
@@ -286,7 +290,7 @@ MODULES: dict[str, Callable[[Sized], nn.Module]] = {
     "minpool": _minpool,
     "subsample": _later,
     "gap": _plain(lambda x: x.mean((2, 3), keepdim=True)),
-    "gmp": _plain(lambda x: x.amax((2, 3), keepdim=True)),
+    "gmp": _plain(lambda x: F.adaptive_max_pool2d(x, 1)),  # of equals the first alone gets the gradient, as in maxpool
     "dense": Dense,
     "flatten": _plain(lambda x: x.flatten(1)),
     "relu": _plain(F.relu),
