@@ -51,8 +51,8 @@ def write(
 
     predictions: of `split`; without them the page has no matrix, no classes and no mistakes. pictures: by their `id`,
     uint8 (C, H, W), for the mistakes (`metrics.mistakes` says which). batch: one training batch as the network sees it,
-    (B, C, H, W), floats or uint8; batch_labels: its B class names, or their numbers in `classes`. parameters: the table of layers as text.
-    recipe_text: the recipe; None is the run's. mistakes: at most so many.
+    (B, C, H, W), floats or uint8; batch_labels: its B class names, or their numbers in `classes`. parameters: the table
+    of layers as text. recipe_text: the recipe; None is the run's. mistakes: at most so many.
     """
     with files.writing(Path(path)) as file:
         file.write(

@@ -189,7 +189,7 @@ def bar(value: float, low: float, high: float, start: float = 0.0, said: str = "
 def scale_from(low: float) -> float:
     """A round start for a line of `bar` that leaves room below the lowest value; its end is 1."""
     starts = (0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
-    return next((start for start in starts if start < 1 - 1.5 * (1 - low)), 0.0)
+    return next((start for start in starts if start < 1 - 1.2 * (1 - low)), 0.0)
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
