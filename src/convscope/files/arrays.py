@@ -115,7 +115,7 @@ def open_array(path: Path | str) -> NDArray[Any]:
     import numpy as np
 
     try:
-        array: NDArray[Any] = np.load(Path(path), mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.open_memmap(Path(path), mode="r")
     except FileNotFoundError as error:
         raise ConvscopeError(f"there is no file {path}.") from error
     except (OSError, ValueError, EOFError) as error:

@@ -24,7 +24,10 @@ def read_bytes(path: Path | str) -> bytes:
 
 def read_text(path: Path | str) -> str:
     """The file's text: UTF-8, with or without the mark that Windows' editor puts first; lines end in "\\n"."""
-    data = read_bytes(path)
+    return _decode(path, read_bytes(path))
+
+
+def _decode(path: Path | str, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -47,7 +50,8 @@ def read_json(path: Path | str) -> Any:
 
 def read_lines(path: Path | str) -> list[dict[str, Any]]:
     """The JSON objects in a file of lines; a last line without its end (a killed writer's) is dropped."""
-    text = read_text(path)
+    data = read_bytes(path)
+    text = _decode(path, data[: data.rfind(b"\n") + 1])
     records: list[dict[str, Any]] = []
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         if not line.strip():
