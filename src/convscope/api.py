@@ -20,9 +20,10 @@ from convscope.errors import ConvscopeError
 from convscope.evaluate.metrics import Score, mistakes, score
 from convscope.evaluate.predictions import Predictions
 from convscope.network.build import Network
+from convscope.network.cost import parameter_count
 from convscope.network.shapes import check_end, show
 from convscope.recipe import Recipe
-from convscope.recipe.realise import Progress, Realised, realise, take_weights
+from convscope.recipe.realise import Progress, Realised, read_data, realise, take_weights
 from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
 from convscope.train import checkpoint
 from convscope.train.loop import Job, Loop, predictions
@@ -80,6 +81,63 @@ def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
     raise ConvscopeError(
         f"the data's classes must be the model's. The model has {len(classifier.classes)}, the data {len(classes)}: "
         f"{'; '.join(listed) or 'they stand in another order'}. Rename the class folders, or train on this data."
+    )
+
+
+def evaluate_model(
+    model: str | Path, data: str = "", part: str = "", progress: Progress | None = None
+) -> tuple[Predictions, str, int]:
+    """What a model says of a split: the predictions, the split's name, and the how-manieth look at it this is.
+
+    Without `data` it is the run's own split (test unless said), and the look is counted in its folder. With `data`:
+    the part that it calls test, or all of it. Raises ConvscopeError where the classes differ, the split is empty, or
+    the data is what the model was trained on.
+    """
+    if part not in ("", "train", "validation", "test", "all"):
+        raise ConvscopeError(f"a split must be train, validation, test or all. Got {part!r}.")
+    classifier = load(model)
+    folder = Path(model) if Path(model).is_dir() else Path(model).parent
+    if not data:
+        opened = Run(folder)
+        kept = recipe.load(opened.recipe_path)
+        dataset = read_data(kept, Path(), split_file=opened.split_path, progress=progress)
+        part = part or "test"
+    else:
+        opened = None
+        of = classifier.preprocess
+        dataset = store.load(
+            data, size=of.size, channels=of.channels, fit=of.fitting, crop_to=of.crop_to, background=of.background,
+            validation=0.0, test=0.0, progress=progress,
+        )  # fmt: skip
+        part = part or ("test" if len(dataset.test) else "all")
+        if dataset.sha256 == classifier.score.get("data_sha256") and part != "test":
+            raise ConvscopeError(
+                f"a score needs pictures that the model never saw. {data} is what it was trained on. Evaluate the "
+                "run's folder without --data: it knows which pictures were set aside."
+            )
+    images = whole(dataset) if part == "all" else getattr(dataset, part)
+    if not len(images):
+        raise ConvscopeError(f"a split must have pictures to be scored. {data or folder} has none in {part}.")
+    check_classes(classifier, images.classes)
+    look = opened.look(part, "evaluate") if opened else 1
+    said = predictions(classifier, images)
+    if opened:
+        found = score(said)
+        opened.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
+    return said, part, look
+
+
+def whole(dataset: DataSet) -> ImageSet:
+    """All pictures of a data set, whatever their part."""
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part)]
+    if len(parts) == 1:
+        return parts[0]
+    return ImageSet(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        dataset.classes,
+        np.concatenate([part.ids for part in parts]),
+        tuple(name for part in parts for name in part.names),
     )
 
 
@@ -278,24 +336,31 @@ def _check_module(module: nn.Module, dataset: DataSet) -> None:
         shape = (*dataset.preprocess.input_size, dataset.preprocess.channels)
         if module.input != shape:
             raise ConvscopeError(
-                f"the network must take the data's pictures. It takes {show(module.input)}, the data has {show(shape)}. "
-                f"Build it with input={shape}, or give its text instead."
+                f"the network must take the data's pictures. It takes {show(module.input)}, the data has "
+                f"{show(shape)}. Build it with input={shape}, or give its text instead."
             )
         check_end(module.sizes, len(dataset.classes))
 
 
 def write_report(folder: Run, dataset: DataSet, said: Predictions | None, loop: Loop, resolved: Recipe) -> None:
     """`report.html` of a run: one file that needs nothing beside it."""
-    from convscope.report import html
+    from convscope.report import html, listings
+    from convscope.report.layers import describe
 
     pictures = {}
     if said is not None:
         place = {int(i): row for row, i in enumerate(dataset.test.ids)}
         pictures = {wrong.id: np.asarray(dataset.test.images[place[wrong.id]]) for wrong in mistakes(said, 48)}
     seen, labels = loop.seen(min(_BATCH_SHOWN, len(dataset.train)))
+    table = ""
+    if isinstance(loop.network, Network):
+        sizes = loop.network.sizes
+        rows = [(row.item.name, describe(row.item), row.after, parameter_count(row)) for row in sizes.rows]
+        table = "\n".join(listings.summary(rows, input=sizes.input))
     html.write(
         folder.report_path, title=f"{folder.path.name}: {resolved.data}", run=folder, predictions=said,
-        pictures=pictures, batch=seen, batch_labels=labels, classes=dataset.classes, recipe_text=recipe.to_toml(resolved),
+        pictures=pictures, batch=seen, batch_labels=[dataset.classes[label] for label in labels],
+        parameters=table, recipe_text=recipe.to_toml(resolved),
     )  # fmt: skip
 
 

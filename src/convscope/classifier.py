@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -100,12 +100,8 @@ class Classifier:
             raise ConvscopeError("a prediction must be finite. This network gives NaN or infinity; train it anew.")
         return out
 
-    @overload
-    def predict(self, picture: Iterable[Picture]) -> list[Prediction]: ...
-    @overload
-    def predict(self, picture: str | Path | Image.Image) -> Prediction: ...
-    def predict(self, picture: Any) -> Prediction | list[Prediction]:
-        """One picture to a Prediction; a list, a folder or a batch to a list of them.
+    def predict(self, picture: Any) -> Any:
+        """One picture to a Prediction; a list, a folder or a batch to a list of Predictions.
 
         picture: a path, a folder, a PIL picture, an array (H, W), (H, W, 1|3) or (N, H, W, 1|3), a tensor (C, H, W)
         or (N, C, H, W); uint8, or floats in 0 to 1.
@@ -319,7 +315,10 @@ def _check_header(path: Path, header: dict[str, Any]) -> None:
 
 def _check_tensors(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     wanted = network.state_dict()
-    for what, names in (("lacks", wanted.keys() - tensors.keys()), ("has, beyond its network,", tensors.keys() - wanted.keys())):
+    for what, names in (
+        ("lacks", wanted.keys() - tensors.keys()),
+        ("has, beyond its network,", tensors.keys() - wanted.keys()),
+    ):
         if names:
             listed = ", ".join(sorted(names)[:5]) + (" ..." if len(names) > 5 else "")
             raise ModelError(f"a model must have its network's tensors, all and no others. {path} {what} {listed}.")

@@ -71,7 +71,6 @@ def _dispatch(arguments: list[str]) -> int:
     verb = ALIASES.get(arguments[0], arguments[0])
     if verb not in VERBS:
         raise ConvscopeError(unknown("command", verb, VERBS))
-    import click
     import typer
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -79,12 +78,14 @@ def _dispatch(arguments: list[str]) -> int:
     app.command(help=module.HELP)(module.command)
     try:
         code = app(args=arguments[1:], prog_name=f"convscope {verb}", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        return int(leave.exit_code)
-    except click.ClickException as error:
-        raise ConvscopeError(f"{error.format_message()} See `convscope {verb} --help`.") from None
-    except click.Abort:
+    except typer.Abort:
         raise KeyboardInterrupt from None
+    except Exception as error:
+        # Typer carries its own copy of click in some versions and not in others: its usage errors are known by form
+        said = getattr(error, "format_message", None)
+        if said is None:
+            raise
+        raise ConvscopeError(f"{said()} See `convscope {verb} --help`.") from None
     return int(code or 0)
 
 

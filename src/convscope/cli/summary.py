@@ -24,6 +24,7 @@ def command(
     from convscope.network.shapes import resolve
     from convscope.notation import canonical, parse, write_out
     from convscope.report import listings
+    from convscope.report.layers import describe
     from convscope.report.text import json_line, say
 
     text, shape, count = _network(net)
@@ -47,32 +48,6 @@ def command(
     rows = [(row.item.name, describe(row.item), row.after, parameter_count(row)) for row in sizes.rows]
     say(sys.stdout, listings.summary(rows, input=sizes.input, stream=sys.stdout))
     return 0
-
-
-def describe(item: object) -> str:
-    """A layer in few words: `3x3 32 /2 same`. What is as usual is left out."""
-    from convscope.notation.tree import Layer
-
-    if not isinstance(item, Layer):
-        return getattr(item, "kind", "")
-    words = [item.kind]
-    if item.kernel:
-        words.append(f"{item.kernel[0]}x{item.kernel[1]}")
-    if isinstance(item.units, int):
-        words.append(str(item.units))
-    if item.stride and item.stride != (1, 1):
-        down, across = item.stride
-        words.append(f"/{down}" if down == across else f"/{down}x{across}")
-    if item.padding and item.kernel:
-        pad = item.padding
-        words.append(pad if isinstance(pad, str) else f"pad={pad[0]}" if pad[0] == pad[1] else f"pad={pad[0]}x{pad[1]}")
-    if item.ceil:
-        words.append("ceil")
-    for option in ("p", "factor", "slope", "window", "to", "groups"):
-        value = item.options.get(option)
-        if value is not None and not (option == "groups" and value == 1):
-            words.append(f"{option}={value}" if option in ("to", "groups") else f"{value:g}")
-    return " ".join(words)
 
 
 def _network(word: str) -> tuple[str, tuple[int, int, int] | None, int | None]:

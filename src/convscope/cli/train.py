@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
 from convscope.cli.sizes import read_input
 from convscope.errors import ConvscopeError
+
+if TYPE_CHECKING:
+    from convscope.run import Record
 
 HELP = """Train a network and score it on pictures that it never saw.
 
@@ -62,7 +66,7 @@ def command(
         )
     from convscope.cli.watching import watch
 
-    def begin(stop: Any, progress: Any) -> Any:
+    def begin(stop: Callable[[], bool], progress: Callable[[str, int, int], None]) -> Iterator[Record]:
         from convscope import api
 
         if resume:
@@ -84,5 +88,3 @@ def _pairs(words: list[str]) -> dict[str, str]:
             raise ConvscopeError(f"--set takes a key and a value: --set optimizer.momentum=0.8. Got {word!r}.")
         pairs[key.strip()] = value
     return pairs
-
-

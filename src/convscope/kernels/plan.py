@@ -43,7 +43,7 @@ def device(word: str) -> torch.device:
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if word == "auto":
         return torch.device("cuda" if here["cuda"] else "mps" if here["mps"] else "cpu")
-    name = word.split(":")[0]
+    name = word.split(":", maxsplit=1)[0]
     if name not in here:
         raise ConvscopeError(f"a device must be auto, cpu, cuda or mps. Got {word!r}.")
     if not here[name]:

@@ -52,7 +52,9 @@ def _dirac(weight: Tensor, rest: Tensor, groups: int) -> Tensor:
     return out
 
 
-def draw(how: Init, shape: torch.Size, fans: tuple[int, int], seed: int, ordinal: int, stream: str, groups: int = 1) -> Tensor:
+def draw(
+    how: Init, shape: torch.Size, fans: tuple[int, int], seed: int, ordinal: int, stream: str, groups: int = 1
+) -> Tensor:
     """A float32 tensor of `shape` as `how` says. fans: (inputs, outputs) of a unit; raises NetworkError for a kind
     that this tensor can't take."""
     inputs, outputs = fans
@@ -73,7 +75,9 @@ def draw(how: Init, shape: torch.Size, fans: tuple[int, int], seed: int, ordinal
     if how.kind == "dirac" and len(shape) == 4:
         rest = _normal(shape, seed, ordinal, stream, math.sqrt(2 / inputs))
         return _dirac(torch.empty(shape), rest, groups)
-    raise NetworkError(f"init={how.kind} can't fill a tensor of shape {tuple(shape)} in this version. Use init=kaiming.")
+    raise NetworkError(
+        f"init={how.kind} can't fill a tensor of shape {tuple(shape)} in this version. Use init=kaiming."
+    )
 
 
 def fill(module: torch.nn.Module, layer: Layer, seed: int, ordinal: int) -> None:

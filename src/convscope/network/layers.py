@@ -101,7 +101,10 @@ def local_response(x: Tensor, window: int, k: float, alpha: float, beta: float) 
 
 
 def thin_and_widen(x: Tensor, stride: Size, units: int) -> Tensor:
-    """Every stride-th row and column of x: (N, C, H, W), and maps of zeros behind, up to `units`: shortcut A of He et al. 2016."""
+    """Every stride-th row and column of x: (N, C, H, W), and maps of zeros behind, up to `units`.
+
+    Shortcut A of He et al. 2016, section 3.3.
+    """
     x = x[:, :, :: stride[0], :: stride[1]]
     more = units - x.shape[1]
     return F.pad(x, (0, 0, 0, 0, 0, more)) if more else x
@@ -218,11 +221,11 @@ def _pooling(layer: Layer, pool: Callable[[Tensor, Size, Size, Padding | Size, b
 
 
 def _maxpool(row: Sized) -> nn.Module:
-    return _pooling(_layer(row), maximum_pool, lambda x, to: F.adaptive_max_pool2d(x, to))
+    return _pooling(_layer(row), maximum_pool, F.adaptive_max_pool2d)
 
 
 def _avgpool(row: Sized) -> nn.Module:
-    return _pooling(_layer(row), average_pool, lambda x, to: F.adaptive_avg_pool2d(x, to))
+    return _pooling(_layer(row), average_pool, F.adaptive_avg_pool2d)
 
 
 def _minpool(row: Sized) -> nn.Module:
@@ -235,7 +238,7 @@ def _identity(row: Sized) -> nn.Module:
     layer = _layer(row)
     if row.before == row.after:
         return Plain(lambda x: x)
-    stride, units = layer.stride or (1, 1), int(layer.units)
+    stride, units = layer.stride or (1, 1), row.after[-1]
     return Plain(lambda x: thin_and_widen(x, stride, units))
 
 

@@ -62,14 +62,14 @@ def kernel_extent(layer: Layer) -> tuple[Size, Size]:
 
 def _maps(layer: Layer, shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
-        raise _Misfit(
+        raise _MisfitError(
             f"{layer.kind} needs maps (height x width x channels). Got {show(shape)} units.",
             "move it before `dense` or `flatten`, or use `dense` here",
         )
     return shape[0], shape[1], shape[2]
 
 
-class _Misfit(Exception):
+class _MisfitError(Exception):
     """What is wrong at one layer and what would mend it; the walk adds the layer's name, place and the table."""
 
     def __init__(self, wrong: str, fix: str) -> None:
@@ -88,13 +88,13 @@ def _slide(layer: Layer, shape: Shape) -> Size:
         found = windows(n, kernel[axis], stride[axis], dilation[axis], pad, layer.ceil)
         extent = dilation[axis] * (kernel[axis] - 1) + 1
         if found.count < 1 or (padding == "valid" and extent > n):
-            raise _Misfit(
+            raise _MisfitError(
                 f"the kernel must fit its picture. A kernel {extent} {'high' if axis == 0 else 'wide'} meets maps of "
                 f"{show(shape)}.",
                 f"use a kernel of at most {n}, `same` padding, or fewer strides before it",
             )
         if layer.options.get("border") == "reflect" and max(found.before, found.after) >= n:
-            raise _Misfit(
+            raise _MisfitError(
                 f"border=reflect needs padding smaller than the picture. Got padding {max(found.before, found.after)} "
                 f"on maps of {show(shape)}.",
                 "use border=replicate, or a smaller kernel",
@@ -110,12 +110,12 @@ def _conv(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape
     for what, number in (("input channels", channels), ("output channels", units)):
         if number % groups:
             fits = [g for g in range(1, min(channels, units) + 1) if channels % g == 0 and units % g == 0]
-            raise _Misfit(
+            raise _MisfitError(
                 f"groups must divide the {what}. Got groups={groups} with {number} {what}.",
                 f"use groups={', '.join(map(str, fits[:-1]))}{' or ' if fits[:-1] else ''}{fits[-1]}",
             )
     if layer.options.get("connect") == "lenet5" and (channels, units) != (6, 16):
-        raise _Misfit(
+        raise _MisfitError(
             f"connect=lenet5 joins 6 maps to 16. Got {channels} maps to {units}.", "use `conv 5x5 16` on 6 maps"
         )
     known = dataclasses.replace(layer, units=units, options={**layer.options, "groups": groups})
@@ -127,7 +127,7 @@ def _count(layer: Layer, shape: Shape, classes: int | None) -> int:
         return shape[-1]
     if layer.units == "classes" or layer.units is None:
         if classes is None:
-            raise _Misfit(
+            raise _MisfitError(
                 "the number of classes must be known. Neither the text nor the data says it.",
                 "write `classes 10` before the first layer, or give --classes 10",
             )
@@ -167,7 +167,7 @@ def _identity(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, S
     stride = layer.stride or (1, 1)
     units = channels if layer.units is None else _count(layer, shape, classes)
     if units < channels:
-        raise _Misfit(
+        raise _MisfitError(
             f"identity can add maps of zeros, not take maps away. Got {channels} maps to {units}.",
             f"use `identity {channels}` or more, or `conv 1x1 {units}`",
         )
@@ -178,7 +178,7 @@ def _identity(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, S
 def _rbf(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
     units = _count(layer, shape, classes)
     if _numbers(shape) != 84 or units != 10:
-        raise _Misfit(
+        raise _MisfitError(
             f"rbf compares 84 numbers with drawings of 10 digits. Got {_numbers(shape)} numbers and {units} classes.",
             "put `dense 84` before it, and use it for 10 digits",
         )
@@ -252,7 +252,7 @@ class _Walk:
             else:
                 body, _ = self.sequence(item.body, shape)
                 known = dataclasses.replace(item, body=body)
-        except _Misfit as misfit:
+        except _MisfitError as misfit:
             raise self.error(item, before, misfit) from None
         if isinstance(known, Aux):
             self.rows.insert(mark, Sized(known, before, shape))
@@ -269,14 +269,14 @@ class _Walk:
         listed = " | ".join(map(show, shapes))
         if item.kind == "add":
             if len(set(shapes)) > 1:
-                raise _Misfit(
+                raise _MisfitError(
                     f"what is added must have one shape. The branches give {listed}.",
                     "change a branch's stride or channels, or bring the shortcut along with `conv 1x1 C /s` or "
                     "`identity C /s`",
                 )
             return known, shapes[0]
         if len({after[:-1] for after in shapes}) > 1 or len({len(after) for after in shapes}) > 1:
-            raise _Misfit(
+            raise _MisfitError(
                 f"what is joined must agree in height and width. The branches give {listed}.",
                 "use `same` padding and one stride in all branches",
             )
@@ -285,7 +285,7 @@ class _Walk:
     def regions(self, item: Regions, shape: Shape) -> tuple[Item, Shape]:
         rows, columns = item.grid
         if len(shape) != 3 or shape[0] % rows or shape[1] % columns:
-            raise _Misfit(
+            raise _MisfitError(
                 f"regions must divide the picture. {rows}x{columns} regions meet {show(shape)}.",
                 "use numbers that divide height and width",
             )
@@ -293,7 +293,7 @@ class _Walk:
         walked = [self.sequence(body, part) for body in item.parts]
         after = walked[0][1]
         if len(after) != 3:
-            raise _Misfit(
+            raise _MisfitError(
                 f"regions must end in maps, so that they can be put back. Each ends in {show(after)}.",
                 "leave `dense` and `flatten` to what follows the regions",
             )
@@ -307,7 +307,7 @@ class _Walk:
                 f"says -> {show(wanted)}. Change the layer, or the size after the arrow."
             )
 
-    def error(self, item: Item, before: Shape, misfit: _Misfit) -> NetworkError:
+    def error(self, item: Item, before: Shape, misfit: _MisfitError) -> NetworkError:
         place = item.place
         return NetworkError(
             f"{self.table()}line {place.line}, column {place.column}: {item.name} can't be built on {show(before)}: "
@@ -322,9 +322,7 @@ class _Walk:
         return "".join(f"  {row.item.name:{wide}}  {show(row.before)} -> {show(row.after)}\n" for row in self.rows)
 
 
-def resolve(
-    written: Written, input: tuple[int, int, int] | None = None, classes: int | None = None
-) -> Sizes:
+def resolve(written: Written, input: tuple[int, int, int] | None = None, classes: int | None = None) -> Sizes:
     """Every shape of a network, for pictures of `input` (height, width, channels) and a count of classes.
 
     What is given takes the place of what the text says. Raises NetworkError where the input is unknown or a layer

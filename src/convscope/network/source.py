@@ -34,5 +34,7 @@ def text_of(given: str, base: Path = Path()) -> str:
             return bundled[word]
         close = nearest(word, bundled)
         if close and word not in KINDS:
-            raise ConvscopeError(f"unknown network {word!r}, did you mean {close!r}? These exist: {', '.join(bundled)}.")
+            raise ConvscopeError(
+                f"unknown network {word!r}, did you mean {close!r}? These exist: {', '.join(bundled)}."
+            )
     return given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from convscope import files
 from convscope.errors import ConvscopeError
@@ -28,7 +28,7 @@ class Run:
             )
 
     @classmethod
-    def create(cls, base: Path | str) -> Run:
+    def create(cls, base: Path | str) -> Self:
         """A new, empty run folder. Nothing that was there before is touched."""
         run = cls.__new__(cls)
         run.path = files.new_folder(base)

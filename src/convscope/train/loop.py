@@ -77,7 +77,8 @@ class Loop:
         if self.settings.class_weights == "balanced":
             weights = loss.balanced(self.train_set.labels, len(job.data.classes)).to(job.device)
         self.loss = loss.build(self.settings.loss, self.settings.label_smoothing, weights)
-        self.augment = Augment(**job.recipe.augment.model_dump())
+        augment = job.recipe.augment
+        self.augment = Augment(**{**augment.model_dump(), "shift": int(augment.shift)})
         self.freezes = _freezes(self.network, self.settings.freeze)
         self._freeze(0)
         self.optimizer = optim.build(self.network, job.recipe.optimizer)
@@ -261,7 +262,8 @@ class Loop:
     def _diverged(self, x: Tensor, what: str) -> str:
         self.reason = f"non-finite {what}"
         return (
-            f"training needs finite numbers. At step {self.step + 1} the {what} is not: {nonfinite.find(self.network, x)}. "
+            f"training needs finite numbers. At step {self.step + 1} the {what} is not: "
+            f"{nonfinite.find(self.network, x)}. "
             f"Lower the learning rate (now {self.job.recipe.optimizer.learning_rate:g}), or start from smaller weights."
         )
 

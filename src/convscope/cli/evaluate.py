@@ -1,0 +1,54 @@
+"""`convscope evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from typer import Argument, Option
+
+HELP = """Score a model: accuracy as k of n with its 95 % interval, and recall, precision and F1 of every class.
+
+A run is scored on its own test split; each look at it is counted. Other data is given with --data.
+"""
+
+
+def command(
+    model: Annotated[str, Argument(help="a run's folder or a .safetensors file")],
+    data: Annotated[str, Option(help="other data: a name, a folder or a .csv of the same classes")] = "",
+    split: Annotated[str, Option(help="train, validation, test or all; test unless given, all of a plain folder")] = "",
+    json: Annotated[bool, Option("--json", help="print JSON")] = False,
+) -> int:
+    """Carry it out; see HELP."""
+    from convscope import api
+    from convscope.evaluate.metrics import confusion, mistakes, per_class, score
+    from convscope.report import listings
+    from convscope.report.progress import Progress
+    from convscope.report.text import json_line, say
+
+    with Progress(sys.stderr, show=not json) as progress:
+        said, part, look = api.evaluate_model(model, data, split, progress)
+    found, classes = score(said), per_class(said)
+    if json:
+        about = {
+            "split": part, "k": found.k, "n": found.n, "accuracy": found.accuracy, "low": found.low,
+            "high": found.high, "loss": found.loss, "top5_k": found.top5_k, "look": look,
+            "classes": [vars_of(one) for one in classes], "confusion": confusion(said),
+        }  # fmt: skip
+        print(json_line(about, sys.stdout))
+        return 0
+    wrong = listings.mistakes(mistakes(said, 10), sys.stdout)
+    if wrong:
+        say(sys.stdout, ["the surest mistakes:", *wrong, ""])
+    if look > 1:
+        note = f"look {look} at this run's {part} split: a choice made by these looks makes the number too good"
+        say(sys.stdout, note)
+    say(sys.stdout, listings.evaluate(found, classes, part, stream=sys.stdout))
+    return 0
+
+
+def vars_of(record: object) -> dict[str, object]:
+    """A dataclass as plain data."""
+    import dataclasses
+
+    return dataclasses.asdict(record)  # type: ignore[call-overload, no-any-return]
