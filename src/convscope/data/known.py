@@ -129,6 +129,17 @@ _TABLE = (
         ),
         folders=("fashion-mnist", "FashionMNIST/raw"),
     ),
+    Known(
+        name="cifar10-jpeg",
+        title="CIFAR-10 re-encoded as JPEG: not the original pixels, comparable with itself alone",
+        format="jpeg-tar",
+        size=(32, 32, 3),
+        pictures=(50_000, 10_000),
+        classes=CIFAR10_CLASSES,
+        source="a local copy; A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009",
+        licence="not stated",
+        folders=("cifar10-jpeg.tar", "cifar10-jpeg", "cifar10"),
+    ),
 )
 
 KNOWN: dict[str, Known] = {}

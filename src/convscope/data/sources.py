@@ -1,132 +1,137 @@
 """From what the user wrote to the pictures: a data set's name, a folder or a .csv, found and listed.
 
-Knows where each kind of data lies and calls its reader. Decodes nothing: a listed picture is a file's path until the
-store reads it.
+Knows where each kind of data lies and calls its reader. Decodes nothing: the store does.
 """
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convscope.data import digits, idx, places
+from convscope.data import archive, digits, download, folder, idx, places, table
 from convscope.data.known import KNOWN, Known
+from convscope.data.listing import Source
 from convscope.errors import ConvscopeError, unknown
 
+_SLICE = re.compile(r"(?P<word>.+)\[:(?P<count>\d+)\]")
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """What a data set consists of, before it is split.
 
-    labels: (N,) int64; names: N; parts: N of "train", "validation", "test" or "" (not said); arrays: (N, C, H, W) uint8
-    for a data set that is one array, else None.
+def find(spec: str, base: Path = Path()) -> Source:
+    """The data that `spec` means: a known name, a folder or a .csv, with "[:1000]" behind it or not.
+
+    A known name means that data set even where a folder has that name; "./mnist" is the folder. Paths are relative to
+    `base`. Raises ConvscopeError where there is no such data.
     """
-
-    spec: str
-    kind: str
-    root: Path | None
-    classes: tuple[str, ...]
-    labels: NDArray[np.int64]
-    names: tuple[str, ...]
-    parts: tuple[str, ...]
-    arrays: NDArray[np.uint8] | None = None
-    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def hashes(self) -> NDArray[np.uint8]:
-        """The SHA-256 of each picture's content: (N, 32) uint8."""
-        assert self.arrays is not None
-        digests = b"".join(hashlib.sha256(picture).digest() for picture in self.arrays)
-        return np.frombuffer(digests, np.uint8).reshape(len(self), 32)
-
-    def rows(self, rows: NDArray[np.int64]) -> Source:
-        """These pictures alone."""
-        return replace(
-            self,
-            labels=self.labels[rows],
-            names=tuple(self.names[i] for i in rows),
-            parts=tuple(self.parts[i] for i in rows),
-            arrays=None if self.arrays is None else self.arrays[rows],
-            columns={name: tuple(column[i] for i in rows) for name, column in self.columns.items()},
-        )
-
-
-_SLICE = re.compile(r"(?P<name>.+)\[:(?P<count>\d+)\]")
-
-
-def find(spec: str, base: Path) -> Source:
-    """The data that the user means: a known name, with `[:1000]` behind it or not. Paths are relative to `base`."""
     word, count = spec.strip(), None
-    if match := _SLICE.fullmatch(word):
-        word, count = match["name"], int(match["count"])
-    if word not in KNOWN:
-        raise ConvscopeError(unknown("data set", word, KNOWN))
-    source = _READERS[KNOWN[word].format](KNOWN[word])
-    if count is None:
-        return source
-    training = np.flatnonzero(np.array([part != "test" for part in source.parts]))
-    if count < 1 or count > len(training):
-        raise ConvscopeError(
-            f"the slice of {spec!r} must take 1 to {len(training)} training pictures: as many as there are."
-        )
-    rest = np.flatnonzero(np.array([part == "test" for part in source.parts]))
-    return source.rows(np.concatenate([training[:count], rest]).astype(np.int64))
+    match = _SLICE.fullmatch(word)
+    if match and (match["word"] in KNOWN or not (base / word).exists()):
+        word, count = match["word"], int(match["count"])
+    source = replace(_find(word, base), spec=spec.strip())
+    return source if count is None else source.first(count)
+
+
+def _find(word: str, base: Path) -> Source:
+    if word in KNOWN:
+        return _READERS[KNOWN[word].format](KNOWN[word])
+    path = base / Path(word).expanduser()
+    if word and path.is_dir():
+        return folder.find(word, path)
+    if word and path.is_file():
+        if path.suffix.lower() == ".csv":
+            return table.find(word, path)
+        raise ConvscopeError(f"data must be a folder, a .csv or a data set's name. {path} is another kind of file.")
+    raise ConvscopeError(
+        f"there is no folder and no .csv {os.path.abspath(path)}. {unknown('data set', word, names())}"  # noqa: PTH100
+    )
+
+
+def names() -> list[str]:
+    """The data sets that can be had here: those with an address, and a local one where its files are found."""
+    return [name for name, entry in KNOWN.items() if entry.format == "embedded" or entry.hosts or where(name)]
 
 
 def where(name: str) -> Path | None:
-    """The folder that holds the files of a known data set, or None where they are not on this machine."""
+    """The folder (or archive) that holds a known data set, or None where it is not on this machine.
+
+    Looked for in CONVSCOPE_DATA first, then in the system's data sets, then in the cache of downloads.
+    """
+    if name not in KNOWN:
+        raise ConvscopeError(unknown("data set", name, KNOWN))
     entry = KNOWN[name]
-    candidates = [places.cache_folder() / "data" / name]
+    candidates: list[Path] = []
     if (named := places.data_folder()) is not None:
-        candidates = [*(named / folder for folder in entry.folders), *candidates]
-    candidates.append(Path("/usr/share/datasets") / name)
-    for folder in candidates:
-        if entry.files and all(_file(folder, file.name) is not None for file in entry.files):
-            return folder
+        candidates += [named / below for below in entry.folders]
+    candidates += [Path("/usr/share/datasets") / name, download.folder_of(entry)]
+    if entry.format == "jpeg-tar":
+        return next((c for c in candidates if c.is_file() or (c / "train").is_dir()), None)
+    for candidate in candidates:
+        if entry.files and all(download.file_of(candidate, file.name) is not None for file in entry.files):
+            return candidate
     return None
 
 
-def _file(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+def get(name: str, progress: Callable[[str, int, int], None] | None = None) -> Path:
+    """The place of a known data set, downloaded into the cache where it is not on this machine yet."""
+    found = where(name)
+    if found is not None:
+        return found
+    if KNOWN[name].format == "embedded":
+        raise ConvscopeError(f"{name} is part of convscope: there is nothing to get.")
+    return download.get(KNOWN[name], progress)
+
+
+def _on_this_machine(entry: Known) -> Path:
+    place = where(entry.name)
+    if place is None:
+        raise ConvscopeError(download.missing(entry))
+    return place
 
 
 def _embedded(entry: Known) -> Source:
     images, labels = digits.read()
-    names = tuple(f"digits/{i}" for i in range(len(labels)))
-    return Source(entry.name, "known", None, entry.classes, labels, names, ("",) * len(labels), images)
+    names_of = tuple(f"{entry.name}/{i}" for i in range(len(labels)))
+    return Source(entry.name, "known", None, entry.classes, labels, names_of, ("",) * len(labels), images)
 
 
 def _idx(entry: Known) -> Source:
-    folder = where(entry.name)
-    if folder is None:
-        raise ConvscopeError(f"{entry.name} is not on this machine. Get it with: convscope data get {entry.name}")
+    place = _on_this_machine(entry)
     arrays = {}
     for file in entry.files:
-        path = _file(folder, file.name)
+        path = download.file_of(place, file.name)
         assert path is not None
         data = idx.unpacked(path, file.bytes)
-        digest = hashlib.sha256(data).hexdigest()
-        if digest != file.sha256:
-            raise ConvscopeError(
-                f"{path} must have the SHA-256 {file.sha256} when unpacked. It has {digest}: it is damaged, or "
-                f"another file. Remove it and get it again with: convscope data get {entry.name}"
-            )
+        download.check(entry, file, data, path)
         arrays[file.name] = idx.parse(data, path)
     images = np.concatenate([arrays["train-images-idx3-ubyte"], arrays["t10k-images-idx3-ubyte"]])
-    train, test = arrays["train-labels-idx1-ubyte"], arrays["t10k-labels-idx1-ubyte"]
-    labels = np.concatenate([train, test]).astype(np.int64)
-    names = (*(f"train/{i}" for i in range(len(train))), *(f"test/{i}" for i in range(len(test))))
-    parts = ("train",) * len(train) + ("test",) * len(test)
-    return Source(entry.name, "known", folder, entry.classes, labels, names, parts, images[:, None])
+    labels = [arrays["train-labels-idx1-ubyte"], arrays["t10k-labels-idx1-ubyte"]]
+    return _two_parts(entry, place, images[:, None], labels)
 
 
-_READERS: dict[str, Callable[[Known], Source]] = {"embedded": _embedded, "idx": _idx}
+def _two_parts(entry: Known, place: Path, images: np.ndarray, labels: list[np.ndarray]) -> Source:
+    names_of: list[str] = []
+    parts: list[str] = []
+    for part, some in zip(("train", "test"), labels, strict=True):
+        names_of += [f"{part}/{i}" for i in range(len(some))]
+        parts += [part] * len(some)
+    joined = np.concatenate(labels).astype(np.int64)
+    return Source(entry.name, "known", place, entry.classes, joined, tuple(names_of), tuple(parts), images)
+
+
+def _jpeg_tar(entry: Known) -> Source:
+    place = where(entry.name)
+    if place is None:
+        raise ConvscopeError(
+            f"{entry.name} can't be downloaded: it is read where {places.DATA_VARIABLE} names a folder that holds "
+            f"{' or '.join(entry.folders)}. For the original pictures take cifar10."
+        )
+    if place.is_file():
+        return archive.find(entry.name, place, "cifar10")
+    return folder.find(entry.name, place)
+
+
+_READERS: dict[str, Callable[[Known], Source]] = {"embedded": _embedded, "idx": _idx, "jpeg-tar": _jpeg_tar}
