@@ -226,7 +226,8 @@ def _as_pictures(picture: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1:
-        return np.rint(array * 255).astype(np.uint8)
+        scaled: NDArray[np.uint8] = np.rint(array * 255).astype(np.uint8)
+        return scaled
     raise ConvscopeError(
         f"a picture must hold uint8 from 0 to 255, or floats from 0 to 1. Got {array.dtype}; scale it to one of these."
     )

@@ -288,6 +288,10 @@ class Recipe(Settings):
     network: str = Field(default="", description="the network as text, a zoo name, or a .net file")
     from_: str = Field(default="", alias="from", description="trained weights to start from: a zoo name or a model")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="where all that is random starts")
+    data_sha256: str = Field(default="", description="of a resolved recipe: the SHA-256 of the data's content")
+    from_sha256: str = Field(
+        default="", description="of a resolved recipe: the SHA-256 of the weights that it started from"
+    )
     split: SplitSettings = Field(default=SplitSettings(), description=SplitSettings.__doc__)
     input: InputSettings = Field(default=InputSettings(), description=InputSettings.__doc__)
     train: TrainSettings = Field(description=TrainSettings.__doc__)
