@@ -8,6 +8,7 @@ Uses Pillow's file classes directly: its other forty parsers can't be reached, a
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from collections.abc import Callable
@@ -50,11 +51,6 @@ Fit = Literal["pad", "crop", "stretch"]
 Source = Path | str | bytes | BinaryIO | Image.Image
 
 MAX_PIXELS = 200_000_000
-
-# What Pillow says on the side (broken EXIF, odd TIFF tags) would be printed in the middle of a progress bar; whether a
-# picture is good is told by what `decode` returns or raises. Set once: `catch_warnings` is not safe among threads.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, module=r"PIL\.")
 
 
 class UnreadablePicture(ConvscopeError):  # noqa: N818
@@ -166,6 +162,7 @@ def decode(
 
     Raises UnreadablePicture; its kind MissingHeic where HEIC comes without the extra `heic`.
     """
+    _silence()
     name = _name(source)
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UnreadablePicture(
@@ -221,6 +218,19 @@ def scaled_size(height: int, width: int, target: tuple[int, int], fit: Fit) -> t
         (min(high, target[0]), min(wide, target[1])) if fit == "pad" else (max(high, target[0]), max(wide, target[1]))
     )
 
+
+def _silence() -> None:
+    """Keeps what Pillow says on the side (broken EXIF, odd TIFF tags) out of the middle of a progress bar.
+
+    Whether a picture is good is told by what `decode` returns or raises. The filter stays, since taking it away again
+    (`catch_warnings`) is not safe among threads; it is put in front of others that came later, if any.
+    """
+    if warnings.filters[:1] != [_QUIET]:
+        warnings.filterwarnings("ignore", module=_PILLOW)
+
+
+_PILLOW = r"(PIL|pillow_heif)\."
+_QUIET = ("ignore", None, Warning, re.compile(_PILLOW), 0)
 
 # ---- names and reasons -----------------------------------------------------------------------------------------------
 
