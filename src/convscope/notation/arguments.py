@@ -132,6 +132,8 @@ def unknown_word(token: Token, scope: Scope, where: str, known: tuple[str, ...] 
     name = str(token)
     if is_form(name, scope):
         return scope.error(token, f"a comma is missing before '{name}'", f"write , {name}")
+    if name == "x":
+        return scope.error(token, f"unknown word 'x' in {where}", "no space inside 3x3")
     theirs = foreign.layer(name)
     if theirs and not foreign.closer(name, (*known, *scope.parameters)):
         return scope.error(token, f"unknown word '{name}' in {where}", theirs)
@@ -324,7 +326,7 @@ def _by_place(taken: _Words, resized: bool) -> dict[str, Value]:
         elif not wanted:
             what = f"a number too many: {kind.name} takes none"
         else:
-            what = f"a number too many: {kind.name} takes " + " and ".join(place.name for place in wanted)
+            what = f"a number too many: {kind.name} takes " + " and ".join(place.subject(kind.name) for place in wanted)
         raise scope.error(
             token, what, foreign.number_too_many(kind, show(raw) if isinstance(raw, Parameter) else show_raw(raw))
         )

@@ -41,14 +41,19 @@ class _Brace:
     options: tuple[tuple[int, int], ...] = ()
 
 
-def has_braces(text: str) -> bool:
-    """Whether a text asks a question, comments left aside."""
-    return "{" in (clean := _without_comments(plain(text))) or "}" in clean
-
-
 def count(text: str) -> int:
     """How many networks a text is."""
     return prod(len(brace.options) for brace in _braces(text) if brace.options)
+
+
+def refuse_several(text: str) -> None:
+    """Raises NotationError for a text with braces where one network is wanted; says how many it is."""
+    if "{" not in (clean := plain(text)) and "}" not in clean:
+        return
+    braces = _braces(text)
+    if braces:
+        what = f"one network is wanted, and these braces make {count(text)}"
+        raise _error(Source(text), braces[0].start, braces[0].end, what, "choose one of each")
 
 
 def expand(text: str) -> list[Alternative]:
@@ -56,6 +61,7 @@ def expand(text: str) -> list[Alternative]:
 
     Raises NotationError where the braces are wrong; what stands in them is read by `parse`.
     """
+    text = text.removeprefix("\ufeff")
     braces = _braces(text)
     chosen = [brace for brace in braces if brace.options]
     total = prod(len(brace.options) for brace in chosen)

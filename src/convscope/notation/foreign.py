@@ -8,8 +8,8 @@ from convscope.errors import nearest
 from convscope.notation.kinds import KINDS, STRUCTURE, Kind
 
 _MEANT: dict[str, tuple[str, ...]] = {
-    "dense 128": ("fc", "linear", "fullyconnected", "innerproduct", "ip", "full", "mlp", "affine"),
-    "conv 3x3 32": ("conv2d", "convolution", "convolution2d", "convolutional", "cnn", "c"),
+    "dense": ("fc", "linear", "fullyconnected", "innerproduct", "ip", "full", "mlp", "affine"),
+    "conv": ("conv2d", "convolution", "convolution2d", "convolutional", "cnn", "c"),
     "conv 3x3 in groups=in": (
         "depthwise",
         "dwconv",
@@ -19,20 +19,20 @@ _MEANT: dict[str, tuple[str, ...]] = {
         "separableconv2d",
     ),
     "bn": ("batchnorm", "batchnorm2d", "batchnormalization", "normalization", "norm", "layernorm"),
-    "maxpool 2 or avgpool 2": ("pool", "pooling", "pool2d", "pooling2d", "downsample"),
-    "maxpool 2": ("maxpool2d", "maxpooling", "maxpooling2d", "mp"),
-    "avgpool 2": ("avgpool2d", "averagepool", "averagepooling", "averagepooling2d", "meanpool", "meanpooling"),
+    "maxpool or avgpool": ("pool", "pooling", "pool2d", "pooling2d", "downsample"),
+    "maxpool": ("maxpool2d", "maxpooling", "maxpooling2d", "mp"),
+    "avgpool": ("avgpool2d", "averagepool", "averagepooling", "averagepooling2d", "meanpool", "meanpooling"),
     "gap": ("globalavgpool", "globalaveragepooling", "globalaveragepooling2d", "globalavgpool2d", "globalpool"),
     "gmp": ("globalmaxpool", "globalmaxpooling", "globalmaxpooling2d"),
     "avgpool to=6x6": ("adaptiveavgpool", "adaptiveavgpool2d", "adaptivepool"),
     "maxpool to=6x6": ("adaptivemaxpool", "adaptivemaxpool2d"),
-    "leaky 0.1": ("leakyrelu", "lrelu", "prelu"),
+    "leaky": ("leakyrelu", "lrelu", "prelu"),
     "relu": ("rectifier", "rectifiedlinear", "activation", "act", "nonlinearity"),
     "silu": ("swish", "hardswish"),
     "tanh": ("tanhshrink", "hyperbolic", "hardtanh"),
     "sigmoid": ("logistic", "hardsigmoid"),
     "lrn": ("localresponsenorm", "localresponsenormalization", "responsenorm"),
-    "dropout 0.5": ("drop", "dropout2d", "spatialdropout", "droppath"),
+    "dropout": ("drop", "dropout2d", "spatialdropout", "droppath"),
     "flatten": ("flat", "reshape", "view", "squeeze"),
     "softmax": ("logsoftmax", "crossentropy", "loss"),
     "add( ... | identity )": ("residual", "shortcut", "skip", "sum", "plus", "eltwise"),
@@ -90,7 +90,9 @@ def layer(name: str) -> str:
     if name.lower() in KINDS or name.lower() in STRUCTURE:
         return f"the notation's words are lower case: did you mean '{name.lower()}'?"
     ours = _LAYERS.get(name.lower().replace("_", ""))
-    return f"here it is: {ours}" if ours else ""
+    if ours is None:
+        return ""
+    return "did you mean " + " or ".join(f"'{word}'" for word in ours.split(" or ")) + "?"
 
 
 def option(name: str, value: str, kind: Kind) -> str:

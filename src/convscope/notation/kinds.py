@@ -160,7 +160,7 @@ _ROWS = (
     ),
     Kind(
         "dropout",
-        places=(Given("p", Real(low=0.0, below=1.0, bounds="from 0 to below 1, the probability to drop")),),
+        places=(Given("p", Real(low=0.0, below=1.0, bounds="from 0 to below 1 (the share to drop, not to keep)")),),
         example="dropout 0.5",
     ),
     Kind(

@@ -5,6 +5,7 @@ Knows the grammar, the structure of a network and its errors. What a layer takes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
@@ -14,6 +15,7 @@ from typing import Any
 from lark import Lark, Token, UnexpectedInput, UnexpectedToken
 from lark import Tree as Parsed
 
+from convscope.errors import ConvscopeError
 from convscope.notation import foreign, syntax
 from convscope.notation.arguments import (
     Scope,
@@ -26,14 +28,14 @@ from convscope.notation.arguments import (
     size,
     unknown_word,
 )
-from convscope.notation.expand import Alternative, count, has_braces
+from convscope.notation.expand import Alternative, refuse_several
 from convscope.notation.kinds import GRID, KINDS, STRUCTURE, WEIGHT, WORDS
-from convscope.notation.layout import Layout
+from convscope.notation.layout import Layout, used
 from convscope.notation.rules import Raw, show, show_raw
-from convscope.notation.source import NotationError, Source, plain
+from convscope.notation.source import NotationError, Source
 from convscope.notation.syntax import Parameter
 from convscope.notation.tree import Place
-from convscope.notation.unexpected import explain, first_use
+from convscope.notation.unexpected import explain
 from convscope.notation.writeout import write_out
 
 _LAYOUT = Layout()
@@ -180,11 +182,8 @@ class _Reader:
 
     def with_use(self, error: NotationError, name: str) -> NotationError:
         """The error inside a piece, with the first place where the piece is used."""
-        place = first_use(self.source, name)
-        if place is None:
-            return error
-        note = f"in the piece '{name}', used at line {place.line}, column {place.column}"
-        return NotationError(error.what, error.place, self.source.line(error.line), error.hint, (note,))
+        notes = used(self.source, name, error.place)
+        return NotationError(error.what, error.place, self.source.line(error.line), error.hint, notes)
 
     # Items
 
@@ -266,7 +265,7 @@ class _Reader:
         name = str(head)
         piece = self.scope.pieces.get(name)
         if piece is None:
-            raise self.unknown_piece(head)
+            raise self.unknown_piece(head, words)
         values: list[Any] = []
         for word in words.children:
             if not isinstance(word, Token) or word.type == "STRIDE":
@@ -298,7 +297,7 @@ class _Reader:
             )
         return syntax.Call(name, tuple(values), self.scope.place(head))
 
-    def unknown_piece(self, head: Token) -> NotationError:
+    def unknown_piece(self, head: Token, words: Parsed[Token]) -> NotationError:
         name = str(head)
         if name == self.scope.piece:
             return self.error(head, f"the piece '{name}' uses itself", "a piece uses pieces defined above it")
@@ -307,6 +306,9 @@ class _Reader:
         theirs = foreign.layer(name)
         if theirs:
             return self.error(head, f"unknown piece '{name}'", theirs)
+        for word in words.children:
+            if isinstance(word, Token) and word in KINDS:
+                return self.error(head, f"the label '{name}' has no colon", f"write {name}: ( {word} ... )")
         close = foreign.closer(name, [*self.scope.pieces, "add", "concat"])
         hint = f"did you mean '{close}'?" if close else "define it above: let " + name + "() = ( ... )"
         return self.error(head, f"unknown piece '{name}'", hint)
@@ -376,7 +378,7 @@ class _Reader:
         head, *words, body = parsed.children
         assert isinstance(head, Token)
         assert isinstance(body, Parsed)
-        weight: Any = None
+        weight: Any = None  # a number or a parameter
         for word in words:
             if isinstance(word, Token):
                 raise self.error(
@@ -388,7 +390,7 @@ class _Reader:
             if weight is not None:
                 raise self.error(key, "'weight=' stands twice at aux", "leave one out")
             weight = check(WEIGHT.rule, raw, at, self.scope, "weight=")
-        return syntax.Aux(WEIGHT.default if weight is None else weight, self.group(body), self.scope.place(head))
+        return syntax.Aux(0.3 if weight is None else weight, self.group(body), self.scope.place(head))
 
 
 _FORMS: dict[str, Callable[[_Reader, Parsed[Token]], syntax.Form]] = {
@@ -435,19 +437,17 @@ def parse(text: str | Alternative) -> syntax.Tree:
     if isinstance(text, Alternative):
         source = text.source
     else:
-        if has_braces(text):
-            raise several(text)
+        text = text.removeprefix("\ufeff")
+        refuse_several(text)
         source = Source(text)
     tree = read(source)
     write_out(tree)
     return tree
 
 
-def several(text: str) -> NotationError:
-    """The error for a text with braces where one network is wanted."""
-    networks = count(text)
-    at = min(place for place in (plain(text).find("{"),) if place >= 0)
-    source = Source(text)
-    return source.error(
-        source.written_place(at, at + 1), f"one network is wanted, and these braces make {networks}", "choose one"
-    )
+def read_input(text: str) -> tuple[int, int, int]:
+    """The (height, width, channels) of `--input 28x28x1`. Raises ConvscopeError."""
+    found = re.fullmatch(r"\s*([0-9]{1,9})[x×*]([0-9]{1,9})[x×*]([0-9]{1,9})\s*", text)
+    if not found or "0" in (sides := found.groups()):
+        raise ConvscopeError(f"an input is height x width x channels, each at least 1. Got {text!r}. Write 28x28x1.")
+    return int(sides[0]), int(sides[1]), int(sides[2])

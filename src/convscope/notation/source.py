@@ -34,6 +34,7 @@ class NotationError(ConvscopeError):
         self.column = place.column
         self.place = place
         self.notes = tuple(notes)
+        shown = "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in shown)
         start = place.column - 1
         length = max(1, min(place.length, max(len(shown) - start, 1)))
         before, shown = _clip(shown, start, length)
@@ -115,7 +116,7 @@ class Source:
         """Line `number` (from 1), as written."""
         begin = self._lines[number - 1]
         end = self._lines[number] if number < len(self._lines) else len(self.written)
-        return self.written[begin:end].rstrip("\r\n").lstrip("\ufeff" if number == 1 else "")
+        return self.written[begin:end].rstrip("\r\n")
 
     def error(self, place: Place, what: str, hint: str = "", notes: Iterable[str] = ()) -> NotationError:
         """The error that points at `place`."""

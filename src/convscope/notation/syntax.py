@@ -12,7 +12,6 @@ from typing import Literal
 from convscope.notation.source import Source
 from convscope.notation.tree import Place, Size
 
-
 _NOWHERE = Place(1, 1)
 
 

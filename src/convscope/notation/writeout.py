@@ -21,7 +21,7 @@ from convscope.notation.tree import Place
 
 MOST_LAYERS = 10_000
 _MOST_TURNS = 10 * MOST_LAYERS  # groups, uses of pieces and turns of repeats, which may hold no layer at all
-_DEEPEST = 200  # pieces in pieces in brackets
+_DEEPEST = 100  # pieces in pieces in brackets
 
 
 def write_out(network: syntax.Tree) -> tree.Written:
@@ -137,7 +137,7 @@ class _Writer:
         """The items written out, and the checks of groups among them."""
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise self.error(items[0].label_place, f"more than {_DEEPEST} pieces and groups stand in each other")
+            raise self.error(items[0].form.place, f"more than {_DEEPEST} pieces and groups stand in each other")
         done: list[tree.Item] = []
         expects: _Expects = []
         for item in items:
