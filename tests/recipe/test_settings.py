@@ -54,7 +54,7 @@ def test_every_key_has_a_sentence_that_explains_it() -> None:
 
 
 def test_keys_are_those_of_a_file() -> None:
-    assert keys()[""] == ["format", "data", "network", "from", "seed"]
+    assert keys()[""] == ["format", "data", "network", "from", "seed", "data_sha256", "from_sha256"]
     assert "learning_rate" in keys()["optimizer"]
     assert set(keys()) == {"", *TABLES}
 

@@ -16,6 +16,7 @@ from convscope.recipe.read import raw_values, validated, with_paths
 from convscope.recipe.settings import TABLES, Recipe, keys
 
 _LENGTHS = ("epochs", "steps", "budget")
+_STATED = ("format", "data_sha256", "from_sha256")
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any], base: Path | None = None) -> Recipe:
@@ -63,8 +64,8 @@ def _place(word: str) -> tuple[str, str]:
         raise ConvscopeError(f"the key {word!r} stands in several tables. Write {choices}.")
     if not homes:
         raise ConvscopeError(_nowhere(word))
-    if word == "format":
-        raise ConvscopeError("format says how the file is written and can't be set. Leave it out.")
+    if word in _STATED:
+        raise ConvscopeError(f"{word} is what a file states of itself, and can't be set. Leave it out.")
     return homes[0], word
 
 
@@ -75,7 +76,7 @@ def _nowhere(word: str) -> str:
     if meant:
         home = next(table for table, names in every.items() if meant in names or meant in TABLES)
         return f"unknown key {word!r}. It is called {f'{home}.{meant}' if home else meant!r} here."
-    flat = {name for names in every.values() for name in names} - {"format"}
+    flat = {name for names in every.values() for name in names} - set(_STATED)
     return unknown("key", word, flat)
 
 
