@@ -80,11 +80,48 @@ class Preprocess:
         put(self, "per_picture", per_picture)
         put(self, "manner", manner or None)
         put(self, "crop_to", None if crop_to is None else _pair("crop_to", crop_to))
-        put(self, "background", tuple(background))
-        _check(channels, fit, per_picture, self.manner, self.size, self.crop_to, self.background, mean, std)
-        numbers = _numbers(mean, std, channels, self.size, self.crop_to)
-        put(self, "mean", numbers[0])
-        put(self, "std", numbers[1])
+        put(self, "background", _colour(background))
+        self._check()
+        means, stds = self._numbers(mean, std)
+        put(self, "mean", means)
+        put(self, "std", stds)
+
+    def _check(self) -> None:
+        if self.channels not in (1, 3) or type(self.channels) is not int:
+            raise ConvscopeError(f"channels must be 1 (grey) or 3 (colour). Got {self.channels!r}.")
+        if self.fitting not in get_args(Fit):
+            raise ConvscopeError(unknown("fit", str(self.fitting), get_args(Fit)))
+        if type(self.per_picture) is not bool:
+            raise ConvscopeError(f"per_picture must be true or false. Got {self.per_picture!r}.")
+        if self.manner is not None:
+            raise ConvscopeError(f"unknown manner {self.manner!r}. There is none yet: leave it out.")
+        if self.crop_to is not None and (self.crop_to[0] > self.size[0] or self.crop_to[1] > self.size[1]):
+            window, whole = (f"{height} x {width}" for height, width in (self.crop_to, self.size))
+            raise ConvscopeError(f"crop_to must not be larger than size. Got crop_to {window} and size {whole}.")
+
+    def _numbers(self, mean: Any, std: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """mean and std, () written out, both of one length."""
+        values = self.channels * self.size[0] * self.size[1]
+        for name, given in (("mean", mean), ("std", std)):
+            if not (isinstance(given, tuple | list) and all(_is_number(n) for n in given)):
+                raise ConvscopeError(f"{name} must be a list of numbers, in units of pixel / 255. Got {given!r}.")
+            if len(given) not in (0, self.channels, values):
+                raise ConvscopeError(
+                    f"{name} must have one number a channel ({self.channels}) or one a value ({values}). "
+                    f"Got {len(given)}."
+                )
+        if any(n <= 0 for n in std):
+            raise ConvscopeError(f"std must be above 0. Got {min(std):g}.")
+        if self.per_picture and (any(mean) or any(n != 1 for n in std)):
+            raise ConvscopeError(
+                "per_picture takes the place of mean and std. Leave these out, or set per_picture to false."
+            )
+        count = max(len(mean), len(std), self.channels)
+        if count > self.channels and self.crop_to is not None:
+            raise ConvscopeError(
+                "one mean for each value can't go with crop_to: the window moves. Give one for each channel."
+            )
+        return _spread(mean, 0.0, count, self.channels), _spread(std, 1.0, count, self.channels)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -93,26 +130,24 @@ class Preprocess:
 
     def replace(self, **changes: Any) -> Preprocess:
         """A copy with some fields changed; names as in the constructor."""
-        fields = {("fit" if name == "fitting" else name): value for name, value in self._fields().items()}
-        return Preprocess(**{**fields, **changes})
+        return Preprocess(**{**self._arguments(), **changes})
 
-    def _fields(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    def _arguments(self) -> dict[str, Any]:
+        """What the constructor was given, by its names."""
+        return {_argument(field.name): getattr(self, field.name) for field in dataclasses.fields(self)}
 
     # ---- the record as JSON ------------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, numbers and words, keyed as the constructor's arguments."""
-        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in self._fields().items()}
-        plain["fit"] = plain.pop("fitting")
-        return plain
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._arguments().items()}
 
     @classmethod
     def from_json(cls, record: Any) -> Preprocess:
         """The record that `to_json` gave. Raises ConvscopeError for anything else, since files come from strangers."""
         if not isinstance(record, dict):
             raise ConvscopeError(f"the preprocessing must be an object with named values. Got {type(record).__name__}.")
-        known = [("fit" if field.name == "fitting" else field.name) for field in dataclasses.fields(cls)]
+        known = [_argument(field.name) for field in dataclasses.fields(cls)]
         for name in record:
             if name not in known:
                 raise ConvscopeError(unknown("value of the preprocessing", str(name), known))
@@ -235,65 +270,30 @@ def _as_picture(array: NDArray[np.uint8]) -> Image.Image:
 # ---- checks ----------------------------------------------------------------------------------------------------------
 
 
+_LARGEST = 16384  # a stranger's file must not make us reserve all memory
+
+
+def _argument(field: str) -> str:
+    """The constructor's name of a field."""
+    return "fit" if field == "fitting" else field
+
+
 def _pair(name: str, value: Any) -> tuple[int, int]:
-    whole = isinstance(value, tuple | list) and len(value) == 2 and all(type(n) is int and n >= 1 for n in value)
-    if not whole:
-        raise ConvscopeError(f"{name} must be height and width, two whole numbers from 1. Got {value!r}.")
+    good = isinstance(value, tuple | list) and len(value) == 2
+    if not good or not all(type(n) is int and 1 <= n <= _LARGEST for n in value):
+        raise ConvscopeError(f"{name} must be height and width, whole numbers from 1 to {_LARGEST}. Got {value!r}.")
     return (value[0], value[1])
 
 
-def _check(
-    channels: int,
-    fit: str,
-    per_picture: bool,
-    manner: str | None,
-    size: tuple[int, int],
-    crop_to: tuple[int, int] | None,
-    background: tuple[int, ...],
-    mean: Any,
-    std: Any,
-) -> None:
-    if channels not in (1, 3) or type(channels) is not int:
-        raise ConvscopeError(f"channels must be 1 (grey) or 3 (colour). Got {channels!r}.")
-    if fit not in get_args(Fit):
-        raise ConvscopeError(unknown("fit", str(fit), get_args(Fit)))
-    if type(per_picture) is not bool:
-        raise ConvscopeError(f"per_picture must be true or false. Got {per_picture!r}.")
-    if manner is not None:
-        raise ConvscopeError(f"unknown manner {manner!r}. There is none yet: leave it out.")
-    if crop_to is not None and (crop_to[0] > size[0] or crop_to[1] > size[1]):
-        window, whole = (f"{height} x {width}" for height, width in (crop_to, size))
-        raise ConvscopeError(f"crop_to must not be larger than size. Got crop_to {window} and size {whole}.")
-    if len(background) != 3 or not all(type(n) is int and 0 <= n <= 255 for n in background):
-        raise ConvscopeError(f"background must be red, green and blue, each 0 to 255. Got {list(background)}.")
-    if per_picture and (any(mean) or any(n != 1 for n in std)):
-        raise ConvscopeError(
-            "per_picture takes the place of mean and std. Leave these out, or set per_picture to false."
-        )
+def _colour(value: Any) -> Colour:
+    good = isinstance(value, tuple | list) and len(value) == 3
+    if not good or not all(type(n) is int and 0 <= n <= 255 for n in value):
+        raise ConvscopeError(f"background must be red, green and blue, each 0 to 255. Got {value!r}.")
+    return (value[0], value[1], value[2])
 
 
-def _numbers(
-    mean: Any, std: Any, channels: int, size: tuple[int, int], crop_to: tuple[int, int] | None
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """mean and std as floats, () written out; both of one length."""
-    values = channels * size[0] * size[1]
-    for name, given in (("mean", mean), ("std", std)):
-        good = isinstance(given, tuple | list) and all(isinstance(n, int | float) and math.isfinite(n) for n in given)
-        if not good:
-            raise ConvscopeError(f"{name} must be a list of numbers, in units of pixel / 255. Got {given!r}.")
-        if len(given) not in (0, channels, values):
-            raise ConvscopeError(
-                f"{name} must have one number a channel ({channels}) or one a value ({values}). Got {len(given)}."
-            )
-    count = max(len(mean), len(std), channels)
-    if count > channels and crop_to is not None:
-        raise ConvscopeError(
-            "one mean for each value can't go with crop_to: the window moves. Give one for each channel."
-        )
-    if any(n <= 0 for n in std):
-        raise ConvscopeError(f"std must be above 0. Got {min(std):g}.")
-    means, stds = (_spread(given, default, count, channels) for given, default in ((mean, 0.0), (std, 1.0)))
-    return means, stds
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _spread(given: Any, default: float, count: int, channels: int) -> tuple[float, ...]:
@@ -334,7 +334,7 @@ def statistics(images: NDArray[np.uint8], how: How = "channel") -> tuple[tuple[f
     for part in parts:
         for channel in range(images.shape[1]):
             counts[channel] += np.bincount(part[:, channel].ravel(), minlength=256)
-    levels = np.arange(256) / 255
-    mean = counts @ levels / counts[0].sum()
-    variance = (counts * (levels - mean[:, None]) ** 2).sum(1) / counts[0].sum()
+    levels, each = np.arange(256), counts[0].sum()
+    mean = counts @ levels / (255 * each)
+    variance = (counts * (levels / 255 - mean[:, None]) ** 2).sum(1) / each
     return tuple(mean.tolist()), tuple(np.maximum(np.sqrt(variance), 1e-3).tolist())
