@@ -150,11 +150,11 @@ def _head(title: str, run: Run) -> Markup:
     if run.looks:
         facts.append(("Looks at the test split", str(run.looks)))
     notes = list(dict.fromkeys(r.text for r in records if isinstance(r, Note)))
-    network = run.recipe.get("network")
+    network = str(run.recipe.get("network", ""))  # the canonical text of a large network says less than its table
     return tag(
         "header",
         tag("h1", title),
-        tag("p", tag("code", str(network)), class_="net") if network else "",
+        tag("p", tag("code", network), class_="net") if 0 < len(network) <= 200 else "",
         _score(run.test),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
         tag("ul", *(tag("li", note) for note in notes), class_="notes") if notes else "",
@@ -282,8 +282,14 @@ def _mistakes(predictions: Predictions, pictures: Mapping[int, NDArray[np.uint8]
                 ),
             )
         )
-    of = f"{len(wrong)} of the {total.n - total.k}" if len(wrong) < total.n - total.k else f"All {len(wrong)}"
-    note = f"{of} wrong {split} pictures, those first of which the network was surest. Some may be labelled wrongly."
+    count = total.n - total.k
+    if count == 1:
+        note = f"The one {split} picture that is not recognised. It may be labelled wrongly."
+    else:
+        of = f"{len(wrong)} of the {count}" if len(wrong) < count else f"All {count}"
+        note = (
+            f"{of} wrong {split} pictures, those first of which the network was surest. Some may be labelled wrongly."
+        )
     return _section("Mistakes", tag("div", *cards, class_="gallery"), note=note)
 
 

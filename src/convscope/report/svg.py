@@ -86,21 +86,20 @@ def stretched(label: str, values: Sequence[float], finest: float) -> Axis:
     def place(accuracy: float) -> float:
         return -math.log10(max(1 - accuracy, finest))
 
-    marks = [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 1.0]
+    marks = [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999]
+    marks = [m for m in marks if 1 - m > 1.5 * finest] + [1.0]
     low, high = _span(values)
     first = max((i for i, m in enumerate(marks) if m <= low), default=0)
-    last = min((i for i, m in enumerate(marks) if m >= high or 1 - m <= finest), default=len(marks) - 1)
-    ticks = [m for m in marks[first : last + 1] if m < 1 or high == 1]
-    end = marks[last] if marks[last] < 1 else 1.0
-    return Axis(label, place, [(t, f"{100 * t:g} %") for t in ticks], marks[first], end)
+    last = min((i for i, m in enumerate(marks) if m >= high), default=len(marks) - 1)
+    ticks = marks[first : max(last, first + 1) + 1]
+    return Axis(label, place, [(t, f"{100 * t:g} %") for t in ticks], ticks[0], ticks[-1])
 
 
 def chart(curves: Sequence[Curve], across: Axis, up: Axis, title: str, mark: tuple[float, str] | None = None) -> Markup:
     """Curves over an axis; `mark` is a place on it with a word. The title is what a screen reader says."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
-    for value, word in up.ticks:
-        y = up.at(value, bottom, TOP)
+    for y, word in _apart([(up.at(value, bottom, TOP), word) for value, word in up.ticks]):
         parts.append(tag("line", x1=LEFT, x2=right, y1=short(y), y2=short(y), class_="grid"))
         parts.append(tag("text", word, x=LEFT - 8, y=short(y), dy="0.35em", text_anchor="end"))
     for value, word in across.ticks:
@@ -126,6 +125,15 @@ def chart(curves: Sequence[Curve], across: Axis, up: Axis, title: str, mark: tup
     for curve in curves:
         parts += _curve(curve, lambda v: across.at(v, LEFT, right), lambda v: up.at(v, bottom, TOP))
     return tag("svg", tag("title", title), *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", class_="chart")
+
+
+def _apart(ticks: Sequence[tuple[float, str]], least: float = 17.0) -> list[tuple[float, str]]:
+    """The ticks without those that would touch another: the ends stay, and then each as it comes."""
+    kept = [ticks[-1]] if ticks else []
+    for tick in ticks[:-1]:
+        if all(abs(tick[0] - other[0]) >= least for other in kept):
+            kept.append(tick)
+    return kept
 
 
 def _curve(curve: Curve, x: Callable[[float], float], y: Callable[[float], float]) -> list[Markup]:
