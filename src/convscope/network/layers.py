@@ -47,8 +47,7 @@ def convolution(
     kernel = (weight.shape[2], weight.shape[3])
     down, across = _axes(x, kernel, stride, dilation, padding, False)
     shared = bias if bias is not None and bias.dim() == 1 else None
-    even = down.before >= down.after and across.before >= across.after
-    if border == 0 and even and _native(x, down, across, kernel, stride, dilation):
+    if border == 0 and _native(x, down, across, kernel, stride, dilation):
         y = F.conv2d(x, weight, shared, stride, (down.before, across.before), dilation, groups)
     else:
         mode = border if isinstance(border, str) else "constant"
@@ -58,7 +57,8 @@ def convolution(
 
 
 def _native(x: Tensor, down: Windows, across: Windows, kernel: Size, stride: Size, dilation: Size) -> bool:
-    """Whether PyTorch's own symmetric padding gives the same windows (else one too many would fit)."""
+    """Whether PyTorch's own symmetric padding gives as many windows: one too few fit where the end needs more than the
+    start, one too many where it needs less."""
     for axis, found in ((0, down), (1, across)):
         extent = dilation[axis] * (kernel[axis] - 1) + 1
         if (x.shape[2 + axis] + 2 * found.before - extent) // stride[axis] + 1 != found.count:
