@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from convscope.report.terminal import Terminal
-from convscope.run import Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped, Tested
-
-Tested.__test__ = False  # type: ignore[attr-defined]  # it is no test
+from convscope.run import Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped
+from convscope.run import Tested as Scored  # pytest would take a class named Test* for tests
 
 STARTED = Started("runs/猫", "mnist", tuple("0123456789"), 51_000, 9000, 10_000, 1_663_370, (28, 28, 1), "cpu", 2, {})
 FORECAST = Forecast(11.3, 34.0, 3, 1170, 220 * 2**20)
-TESTED = Tested(268, 270, 0.97336, 0.99796, 0.0212, "test", 1)
+TESTED = Scored(268, 270, 0.97336, 0.99796, 0.0212, "test", 1)
 
 
 def epoch(number: int, *, best: bool = True, validated: bool = True, each: float = 11.0) -> Epoch:
@@ -169,7 +168,7 @@ def test_why_it_ended(reason: str, sentence: str) -> None:
 
 def test_a_second_look_is_said() -> None:
     assert "look" not in told([TESTED])
-    assert "look 2 at the test split of this run" in told([Tested(268, 270, 0.97, 0.99, 0.02, "test", 2)])
+    assert "look 2 at the test split of this run" in told([Scored(268, 270, 0.97, 0.99, 0.02, "test", 2)])
 
 
 def test_forecasts() -> None:

@@ -65,6 +65,8 @@ def logarithmic(label: str, values: Sequence[float]) -> Axis:
     """An axis for positive values that span decades; ticks at 1, 2 and 5 times the powers of ten."""
     low, high = _span([v for v in values if v > 0])
     low, high = max(low, 1e-12), max(high, 1e-12)
+    if high <= low:
+        low, high = low / 2, high * 2
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1,)):
         marks = [f * 10.0**d for d in decades for f in factors]
