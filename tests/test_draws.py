@@ -40,9 +40,7 @@ def test_the_numbers_never_change() -> None:
     st.integers(0, 1000),
     st.integers(1, 5),
 )
-def test_a_draw_depends_on_its_own_key_alone(
-    ids: list[int], seed: int, epoch: int, count: int, shuffle: object
-) -> None:
+def test_a_draw_depends_on_its_own_key_alone(ids: list[int], seed: int, epoch: int, count: int) -> None:
     """Whatever batch a sample is in, and wherever it stands there."""
     rows = draws.uniform(seed, epoch, np.array(ids), "flip", count)
     alone = [draws.uniform(seed, epoch, np.array([i]), "flip", count)[0] for i in ids]
