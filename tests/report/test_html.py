@@ -187,6 +187,7 @@ def test_any_number_of_classes(tmp_path: Path, count: int) -> None:
     text = report(tmp_path, tuple(f"猫 {i}" for i in range(count)))
     read(text)
     assert ("<details>" in text) == (count > 20)
+    assert ("Classes are numbered from 0 in their order" in text) == (count > 30)
     assert len(text) < 400_000
 
 

@@ -18,7 +18,7 @@ from convscope.evaluate import metrics
 from convscope.evaluate.predictions import Predictions
 from convscope.report.curves import curves
 from convscope.report.markup import Markup, escaped, join, tag
-from convscope.report.matrix import matrix
+from convscope.report.matrix import NAMED, matrix
 from convscope.report.numbers import grouped, interval, percent, plural, probability, score_line, seconds, short_score
 from convscope.report.pictures import as_seen, data_uri
 from convscope.report.svg import bar, scale_from
@@ -205,8 +205,10 @@ def _matrix(predictions: Predictions, split: str) -> Markup:
     told = tag("ol", *lines, class_="pairs") if lines else tag("p", "No picture was taken for another class.")
     note = (
         f"A row is the true class of the {split} pictures, a column what they were taken for; "
-        "the darker, the larger the share of its row."
+        "the stronger the colour, the larger the share of its row."
     )
+    if len(names) > NAMED:
+        note += " Classes are numbered from 0 in their order; the pointer on a cell shows their names."
     return _section(
         "Confusion matrix",
         tag(

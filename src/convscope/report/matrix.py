@@ -17,7 +17,7 @@ COUNTED = 20  # and of more than these writes no counts
 
 
 def matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> Markup:
-    """A confusion matrix (K, K), rows true: right ones in one colour, wrong ones in another, as dark as their share.
+    """A confusion matrix (K, K), rows true: right ones in one colour, wrong ones in another, as strong as their share.
 
     Up to 20 classes with counts, up to 30 with names; beyond, numbers at every tenth and the names under the pointer.
     """
