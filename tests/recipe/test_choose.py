@@ -99,6 +99,6 @@ def test_folder_names_suit_every_file_system() -> None:
 
 
 def test_header() -> None:
-    assert header("digits").startswith("digits: the demonstration.")
+    assert header("digits").startswith("digits: the demonstration, ")
     with pytest.raises(ConvscopeError, match=r"did you mean the recipe 'digits'"):
         header("digit")
