@@ -102,6 +102,8 @@ class Layout:
             return False
         if last is self.head and last not in KINDS:
             return True
+        if self._awaits_group:  # `aux weight=w ( A )`
+            return False
         return len(self.given) > 1 and self.given[-2].type in ("KEY", "LET")
 
     def _separator(self, token: Token) -> Token:

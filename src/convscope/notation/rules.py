@@ -127,7 +127,7 @@ class Real:
             raise RefusedValue(f"must be one number. Got the size {show_raw(raw)}")
         if isinstance(raw, (str, Start)):
             raise RefusedValue(f"must be a number. Got {show_raw(raw)}")
-        number = float(raw)
+        number = float(raw) + 0.0  # -0 is 0
         if not (self.low <= number <= self.high and self.above < number < self.below and math.isfinite(number)):
             raise RefusedValue(f"must be {self.bounds or 'a finite number'}. Got {show_raw(raw)}")
         return number

@@ -122,14 +122,12 @@ class _Writer:
     def count(self, place: Place) -> None:
         self.layers += 1
         if self.layers > MOST_LAYERS:
-            raise self.error(place, f"written out, this text has more than {MOST_LAYERS} layers", "repeat less")
+            raise self.error(place, "written out, this text has more than 10 000 layers", "repeat less")
 
     def count_turn(self, place: Place) -> None:
         self.turns += 1
         if self.turns > _MOST_TURNS:
-            raise self.error(
-                place, f"written out, this text has more than {_MOST_TURNS} groups and turns", "repeat less"
-            )
+            raise self.error(place, "written out, this text has more than 100 000 groups and turns", "repeat less")
 
     def sequence(
         self, items: tuple[syntax.Item, ...], scope: _Scope, values: _Values
