@@ -7,8 +7,10 @@ a big-endian 32-bit number, then the values. Knows no data set.
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +19,36 @@ from convscope.errors import ConvscopeError
 
 
 def unpacked(path: Path, size: int) -> bytes:
-    """The file's content, without gzip where it is packed with it: `size` bytes, or `ConvscopeError`.
-
-    Never more than size + 1 bytes are unpacked, whatever the file claims.
-    """
+    """The file's content, without gzip where it is packed with it: `size` bytes, or `ConvscopeError`."""
     try:
         with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if packed:
-                with gzip.GzipFile(fileobj=raw) as file:
-                    data = file.read(size + 1)
-            else:
-                data = raw.read(size + 1)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ConvscopeError(
-            f"{path} is truncated or damaged: {error}. Remove it and get it again with convscope data get."
-        ) from error
+            return _unpacked(raw, size, path)
     except OSError as error:
         raise ConvscopeError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def unpacked_bytes(data: bytes, size: int, name: str) -> bytes:
+    """The same for a file's bytes; `name` is for the message."""
+    return _unpacked(io.BytesIO(data), size, name)
+
+
+def _unpacked(raw: BinaryIO, size: int, name: Path | str) -> bytes:
+    """Never more than size + 1 bytes are unpacked, whatever the file claims."""
+    again = "Remove it and get it again with: convscope data get NAME"
+    packed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    try:
+        if packed:
+            with gzip.GzipFile(fileobj=raw) as file:
+                data = file.read(size + 1)
+        else:
+            data = raw.read(size + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ConvscopeError(f"{name} is truncated or damaged: {error}. {again}") from error
     if len(data) != size:
         came = f"more than {size}" if len(data) > size else str(len(data))
         raise ConvscopeError(
-            f"{path} must hold {size} bytes when unpacked. It holds {came}: it is truncated, or another file. "
-            "Remove it and get it again with convscope data get."
+            f"{name} must hold {size} bytes when unpacked. It holds {came}: it is truncated, or another file. {again}"
         )
     return data
 

