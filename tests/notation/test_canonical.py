@@ -190,9 +190,21 @@ def trees(draw: st.DrawFn) -> Tree:
     return Tree(tuple(top), pieces, size, draw(st.none() | st.integers(1, 1000)))
 
 
-@settings(deadline=None, derandomize=True, max_examples=80)
+@settings(deadline=None, derandomize=True, max_examples=20)
 @given(trees())
 def test_a_tree_prints_a_text_that_parses_to_it(tree: Tree) -> None:
+    comes_back(tree)
+
+
+@pytest.mark.slow
+@settings(deadline=None, derandomize=True, max_examples=400)
+@given(trees())
+def test_many_trees_print_texts_that_parse_to_them(tree: Tree) -> None:
+    comes_back(tree)
+
+
+def comes_back(tree: Tree) -> None:
+    """Printed and read, the tree is what it was, and writes out to the same network."""
     printed = canonical(tree)
     back = read(Source(printed))
     assert back == tree
@@ -207,8 +219,8 @@ def test_a_tree_prints_a_text_that_parses_to_it(tree: Tree) -> None:
 # Garbage: pieces of the notation in any order, and any characters at all.
 
 WORDS_OF_A_TEXT = """conv 3x3 32 relu maxpool 2 dense add( concat( ( ) | , : a: b b( let = * 3 * -> 5x5x5 /2 pad=1 in
-    same classes input 28x28x1 aux regions 2x2 weight=0.3 init=normal(0.1) init= { } {a,b} {k:a,b} {k} # ， （ ） × -1 0.5
-    1e9 1e999 to=6x6 ceil scaled bias=no groups=in x -> / - + 3x 3xk ; é 层 " ' \\ identity dropout"""
+    same classes input 28x28x1 aux regions 2x2 weight=0.3 init=normal(0.1) init= { } {a,b} {k:a,b} {k} # ， （ ） × -1
+    0.5 1e9 1e999 to=6x6 ceil scaled bias=no groups=in x -> / - + 3x 3xk ; é 层 " ' \\ identity dropout"""
 SNIPPETS = st.sampled_from([*WORDS_OF_A_TEXT.split(), "\n", "\x00", "\t", "\r", "\ud800", ""])
 
 
