@@ -7,8 +7,7 @@ import re
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.notation import NotationError, parse
-from convscope.notation.parse import read_input
+from convscope.notation import NotationError, parse, read_input
 
 # text; what the caret stands under; the sentence; the hint ("" is any). The word "^" stands for the first character.
 TEXT = [

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from convscope.notation import parse, with_input, write_out
+from convscope.notation import parse, read_input, with_input, write_out
 from convscope.notation.kinds import KINDS
-from convscope.notation.parse import read_input
 from convscope.notation.syntax import Call, Group, Item, Layer, Parameter, Repeat, Start, Value
 
 CONV: dict[str, Value] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from convscope.notation.canonical import NOTATION, canonical
 from convscope.notation.expand import Alternative, count, expand
+from convscope.notation.heading import read_input
 from convscope.notation.parse import parse
 from convscope.notation.source import NotationError
 from convscope.notation.syntax import Tree
@@ -24,6 +25,7 @@ __all__ = [
     "count",
     "expand",
     "parse",
+    "read_input",
     "with_input",
     "write_out",
 ]

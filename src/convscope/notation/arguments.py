@@ -6,86 +6,25 @@ Knows the tokens of one layer and answers each wrong one with its own sentence. 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lark import Token
 from lark import Tree as Parsed
 
 from convscope.notation import foreign, syntax
-from convscope.notation.kinds import KINDS, PADDING, PADDINGS, STRIDE, STRUCTURE, Kind
+from convscope.notation.answers import unknown_word
+from convscope.notation.kinds import KINDS, PADDING, PADDINGS, STRIDE, Kind
 from convscope.notation.rules import Extent, Raw, RefusedValue, Rule, show, show_raw
-from convscope.notation.source import NotationError, Source
+from convscope.notation.scope import NUMBER_WORDS, Scope, Word, first_token, number, raw_value, shown, size
+from convscope.notation.source import NotationError
 from convscope.notation.syntax import Parameter, Start, Value
 from convscope.notation.tree import Place
-
-Word = Token | Parsed[Token]
-
-LARGEST = 10**9
-"""The largest number of the notation: what is larger was mistyped, and would only fail later."""
-
-_NUMBER_WORDS = ("in", "classes")
-
-
-@dataclass(slots=True)
-class Scope:
-    """What a layer's words may name: the pieces defined so far, and the parameters of the piece around."""
-
-    source: Source
-    pieces: dict[str, syntax.Piece]
-    parameters: tuple[str, ...] = ()
-    piece: str = ""
-    """The piece that is being defined."""
-
-    def place(self, token: Token) -> Place:
-        start = token.start_pos or 0
-        return self.source.place(start, start + len(token))
-
-    def error(self, token: Token, what: str, hint: str = "") -> NotationError:
-        return self.source.error(self.place(token), what, hint)
-
-
-def number(token: Token, scope: Scope) -> int | float:
-    """The number that a token is."""
-    text = str(token)
-    if len(text) > 40:
-        raise scope.error(token, "a number of more than 40 signs")
-    value: int | float
-    if text.lstrip("+-").isdigit():
-        value = int(text)
-    else:
-        value = float(text)
-    if abs(value) > LARGEST:
-        raise scope.error(token, f"{text} is more than 1 000 000 000, the largest number")
-    return value
-
-
-def raw_value(token: Token, scope: Scope) -> Raw | Parameter:
-    """A number, a size, a word, or a parameter."""
-    if token.type == "NUMBER":
-        return number(token, scope)
-    if token.type == "SIZE":
-        return size(token, scope)
-    name = str(token)
-    if name in scope.parameters:
-        return Parameter(name, scope.place(token))
-    return name
-
-
-def size(token: Token, scope: Scope) -> tuple[int, ...]:
-    """The numbers of `3x3` or `28x28x1`."""
-    if len(token) > 60:
-        raise scope.error(token, "a size of more than 60 signs")
-    parts = tuple(int(part) for part in token.split("x"))
-    if max(parts) > LARGEST:
-        raise scope.error(token, f"{max(parts)} is more than 1 000 000 000, the largest number")
-    return parts
 
 
 def check(rule: Rule, raw: Raw | Parameter, token: Token, scope: Scope, subject: str) -> Value:
     """The value that `rule` makes of what stands at `token`; a parameter waits for its value."""
     if isinstance(raw, Parameter):
         return raw
-    if isinstance(raw, str) and raw not in _NUMBER_WORDS and token.type == "NAME" and isinstance(rule, Extent):
+    if isinstance(raw, str) and raw not in NUMBER_WORDS and token.type == "NAME" and isinstance(rule, Extent):
         raise unknown_word(token, scope, subject)
     try:
         return rule.read(raw)
@@ -109,41 +48,11 @@ def option_value(option: Parsed[Token], scope: Scope) -> tuple[Token, Raw | Para
         raise scope.error(first, f"'{first}' takes one number in its parentheses. Got {len(words.children)}")
     inner = words.children[0]
     if not isinstance(inner, Token):
-        raise scope.error(_first(inner), f"'{first}' takes a number in its parentheses")
+        raise scope.error(first_token(inner), f"'{first}' takes a number in its parentheses")
     deviation = raw_value(inner, scope)
     if not isinstance(deviation, (int, float, Parameter)):
         raise scope.error(inner, f"'{first}' takes a number in its parentheses. Got {show_raw(deviation)}")
     return key, Start(str(first), deviation), first
-
-
-def _first(word: Word) -> Token:
-    while not isinstance(word, Token):
-        word = word.children[0]
-    return word
-
-
-def is_form(name: str, scope: Scope) -> bool:
-    """Whether a word begins an item: so that a comma is missing before it."""
-    return name in KINDS or name in scope.pieces or name == scope.piece or name in STRUCTURE
-
-
-def unknown_word(token: Token, scope: Scope, where: str, known: tuple[str, ...] = ()) -> NotationError:
-    """The answer to a word that is nothing here."""
-    name = str(token)
-    if is_form(name, scope):
-        return scope.error(token, f"a comma is missing before '{name}'", f"write , {name}")
-    if name == "x":
-        return scope.error(token, f"unknown word 'x' in {where}", "no space inside 3x3")
-    theirs = foreign.layer(name)
-    if theirs and not foreign.closer(name, (*known, *scope.parameters)):
-        return scope.error(token, f"unknown word '{name}' in {where}", theirs)
-    close = foreign.closer(name, (*known, *scope.parameters, *_NUMBER_WORDS)) or foreign.closer(name, KINDS)
-    hint = (
-        f"did you mean '{close}'?"
-        if close in {*known, *scope.parameters, *_NUMBER_WORDS}
-        else (f"did you mean ', {close}'?" if close else "")
-    )
-    return scope.error(token, f"unknown word '{name}' in {where}", hint)
 
 
 class _Words:
@@ -186,7 +95,7 @@ class _Words:
 
     def take_word(self, token: Token) -> None:
         kind, scope, name = self.kind, self.scope, str(token)
-        if name in scope.parameters or name in _NUMBER_WORDS:
+        if name in scope.parameters or name in NUMBER_WORDS:
             self.by_place.append((token, raw_value(token, scope)))
         elif name in PADDINGS:
             self.take_padding(token, name)
@@ -230,7 +139,7 @@ class _Words:
         if name not in kind.options:
             known = (*kind.options, *(("pad",) if kind.padding and not kind.fixed else ()))
             what = f"{kind.name} has no option '{name}='"
-            hint = foreign.option(name, show(raw) if isinstance(raw, Parameter) else show_raw(raw), kind)
+            hint = foreign.option(name, shown(raw), kind)
             close = foreign.closer(name, known)
             if not hint and close:
                 hint = f"did you mean '{close}='?"
@@ -327,9 +236,7 @@ def _by_place(taken: _Words, resized: bool) -> dict[str, Value]:
             what = f"a number too many: {kind.name} takes none"
         else:
             what = f"a number too many: {kind.name} takes " + " and ".join(place.subject(kind.name) for place in wanted)
-        raise scope.error(
-            token, what, foreign.number_too_many(kind, show(raw) if isinstance(raw, Parameter) else show_raw(raw))
-        )
+        raise scope.error(token, what, foreign.number_too_many(kind, shown(raw)))
     required = sum(place.required for place in wanted)
     if len(given) < required:
         raise _missing(taken)

@@ -5,7 +5,6 @@ Knows the grammar, the structure of a network and its errors. What a layer takes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
@@ -15,23 +14,14 @@ from typing import Any
 from lark import Lark, Token, UnexpectedInput, UnexpectedToken
 from lark import Tree as Parsed
 
-from convscope.errors import ConvscopeError
 from convscope.notation import foreign, syntax
-from convscope.notation.arguments import (
-    Scope,
-    Word,
-    check,
-    number,
-    option_value,
-    raw_value,
-    read_layer,
-    size,
-    unknown_word,
-)
+from convscope.notation.answers import unknown_layer, unknown_piece
+from convscope.notation.arguments import check, option_value, read_layer
 from convscope.notation.expand import Alternative, refuse_several
-from convscope.notation.kinds import GRID, KINDS, STRUCTURE, WEIGHT, WORDS
+from convscope.notation.heading import read_heading
+from convscope.notation.kinds import GRID, KINDS, WEIGHT, WORDS
 from convscope.notation.layout import Layout, used
-from convscope.notation.rules import Raw, show, show_raw
+from convscope.notation.scope import Scope, first_token, number, raw_value, size
 from convscope.notation.source import NotationError, Source
 from convscope.notation.syntax import Parameter
 from convscope.notation.tree import Place
@@ -70,16 +60,17 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.scope = Scope(source, {})
-        self.later: dict[str, Token] = {}  # pieces that the text defines, by their names' tokens
         self.items: list[syntax.Item] = []
         self.input: tuple[int, int, int] | None = None
         self.classes: int | None = None
 
     def read(self, parsed: Parsed[Token]) -> syntax.Tree:
         statements = parsed.children
-        for statement in statements:
-            if isinstance(statement, Parsed) and statement.data == "piece":
-                self.later.setdefault(str(statement.children[1]), statement.children[1])  # type: ignore[arg-type]
+        self.scope.later = frozenset(
+            str(statement.children[1])
+            for statement in statements
+            if isinstance(statement, Parsed) and statement.data == "piece"
+        )
         for statement in statements:
             assert isinstance(statement, Parsed)
             if statement.data == "piece":
@@ -87,7 +78,7 @@ class _Reader:
                 continue
             form = _form(statement)
             if form.data in ("input", "classes"):
-                self.header(statement, form)
+                self.heading(form, bare=len(statement.children) == 1)
             else:
                 self.items.append(self.item(statement))
         if not self.items:
@@ -102,48 +93,14 @@ class _Reader:
     def error(self, token: Token, what: str, hint: str = "") -> NotationError:
         return self.scope.error(token, what, hint)
 
-    # What stands before the layers
-
-    def header(self, item: Parsed[Token], form: Parsed[Token]) -> None:
-        head, *words = form.children
-        assert isinstance(head, Token)
-        name = str(head)
-        if len(item.children) > 1:
-            raise self.error(head, f"'{name}' takes no label and no -> check", f"write {name} alone")
-        if self.items:
-            raise self.error(head, f"'{name}' stands after a layer", "it stands once, before the first layer")
-        if getattr(self, name) is not None:
-            raise self.error(head, f"'{name}' stands twice", "leave one out")
-        example = "28x28x1" if name == "input" else "10"
-        if not words:
-            raise self.error(
-                head, f"'{name}' has no {'size' if name == 'input' else 'number'}", f"write {name} {example}"
-            )
-        token = words[0]
-        if not isinstance(token, Token) or len(words) > 1:
-            extra = _first_token(words[1] if len(words) > 1 else token)
-            if extra.type == "NAME":
-                raise unknown_word(extra, self.scope, f"'{name}'")
-            raise self.error(
-                extra,
-                f"'{name}' takes one {'size' if name == 'input' else 'number'} and no more",
-                f"write {name} {example}",
-            )
-        raw = raw_value(token, self.scope)
-        if name == "input":
-            if not isinstance(raw, tuple) or len(raw) != 3:
-                raise self.error(
-                    token, f"an input is height x width x channels. Got {_got(raw)}", "write input 28x28x1"
-                )
-            if min(raw) < 1:
-                raise self.error(token, f"an input's height, width and channels are at least 1. Got {token}")
-            self.input = (raw[0], raw[1], raw[2])
+    def heading(self, form: Parsed[Token], bare: bool) -> None:
+        """`input` or `classes`, before the layers."""
+        twice = (self.input if form.data == "input" else self.classes) is not None
+        numbers = read_heading(form, bare, bool(self.items), twice, self.scope)
+        if len(numbers) == 3:
+            self.input = (numbers[0], numbers[1], numbers[2])
         else:
-            if isinstance(raw, tuple) or not isinstance(raw, int):
-                raise self.error(token, f"classes takes a whole number. Got {_got(raw)}", "write classes 10")
-            if raw < 1:
-                raise self.error(token, f"the classes must be at least 1. Got {raw}")
-            self.classes = raw
+            self.classes = numbers[0]
 
     # Pieces
 
@@ -161,7 +118,7 @@ class _Reader:
         parameters: list[str] = []
         for token in words.children:
             if not isinstance(token, Token) or token.type not in ("NAME", "CLASSES"):
-                token = _first_token(token)
+                token = first_token(token)
                 raise self.error(token, f"a parameter is a name. Got '{token}'", "write let block(c, s) = ( ... )")
             if token in parameters:
                 raise self.error(token, f"the parameter '{token}' stands twice", "give one another name")
@@ -197,8 +154,8 @@ class _Reader:
                 label_place = self.scope.place(Token("NAME", label, child.start_pos))
             elif child.data == "check":
                 token = child.children[1]
-                expect = self.expected(_first_token(token))
-                expect_place = self.scope.place(_first_token(token))
+                expect = self.expected(first_token(token))
+                expect_place = self.scope.place(first_token(token))
         return syntax.Item(self.form(_form(parsed)), label, expect, label_place, expect_place)
 
     def expected(self, token: Token) -> tuple[int, ...]:
@@ -225,38 +182,15 @@ class _Reader:
         return _FORMS[parsed.data](self, parsed)
 
     def misplaced(self, parsed: Parsed[Token]) -> syntax.Form:
-        head = _first_token(parsed)
+        head = first_token(parsed)
         raise self.error(head, f"'{head}' stands inside brackets", "it stands once, before the first layer")
 
     def layer(self, parsed: Parsed[Token]) -> syntax.Layer:
         head, *words = parsed.children
         assert isinstance(head, Token)
         if head not in KINDS:
-            raise self.unknown_layer(head, words)
+            raise unknown_layer(head, words, self.scope)
         return read_layer(head, words, self.scope)
-
-    def unknown_layer(self, head: Token, words: list[Word]) -> NotationError:
-        name = str(head)
-        if name in self.scope.pieces or name == self.scope.piece or name in self.later:
-            return self.error(head, f"the piece '{name}' stands without its parentheses", f"write {name}()")
-        follower = words[0] if words else None
-        theirs = foreign.layer(name)
-        close = foreign.closer(name, [*KINDS, *STRUCTURE])
-        if (
-            isinstance(follower, Token)
-            and follower.type == "NAME"
-            and follower in KINDS
-            and not theirs
-            and close is None
-        ):
-            return self.error(head, f"the label '{name}' has no colon", f"write {name}: {follower}")
-        if theirs:
-            return self.error(head, f"unknown layer '{name}'", theirs)
-        if name in WORDS or name in self.scope.parameters:
-            return self.error(head, f"'{name}' is no layer", "a layer's name stands first: conv 3x3 32 same")
-        if close is None:
-            return self.error(head, f"unknown layer '{name}'", "these exist: " + ", ".join(KINDS))
-        return self.error(head, f"unknown layer '{name}'", f"did you mean '{close}'?")
 
     def call(self, parsed: Parsed[Token]) -> syntax.Call:
         head, words = parsed.children
@@ -265,11 +199,11 @@ class _Reader:
         name = str(head)
         piece = self.scope.pieces.get(name)
         if piece is None:
-            raise self.unknown_piece(head, words)
+            raise unknown_piece(head, words.children, self.scope)
         values: list[Any] = []
         for word in words.children:
             if not isinstance(word, Token) or word.type == "STRIDE":
-                token = _first_token(word)
+                token = first_token(word)
                 raise self.error(token, f"a value handed to '{name}' is a number or a size. Got '{token}'")
             raw = raw_value(word, self.scope)
             if isinstance(raw, str) and raw != "classes":
@@ -296,22 +230,6 @@ class _Reader:
                 f"write {wanted}",
             )
         return syntax.Call(name, tuple(values), self.scope.place(head))
-
-    def unknown_piece(self, head: Token, words: Parsed[Token]) -> NotationError:
-        name = str(head)
-        if name == self.scope.piece:
-            return self.error(head, f"the piece '{name}' uses itself", "a piece uses pieces defined above it")
-        if name in self.later:
-            return self.error(head, f"the piece '{name}' is used above its let", "move its let up")
-        theirs = foreign.layer(name)
-        if theirs:
-            return self.error(head, f"unknown piece '{name}'", theirs)
-        for word in words.children:
-            if isinstance(word, Token) and word in KINDS:
-                return self.error(head, f"the label '{name}' has no colon", f"write {name}: ( {word} ... )")
-        close = foreign.closer(name, [*self.scope.pieces, "add", "concat"])
-        hint = f"did you mean '{close}'?" if close else "define it above: let " + name + "() = ( ... )"
-        return self.error(head, f"unknown piece '{name}'", hint)
 
     # Structure
 
@@ -366,7 +284,7 @@ class _Reader:
             raise self.error(head, "regions has no number of parts", "write regions 2x2 ( ... )")
         token = words[0]
         if not isinstance(token, Token) or token.type == "STRIDE" or len(words) > 1:
-            extra = _first_token(words[-1])
+            extra = first_token(words[-1])
             raise self.error(
                 extra, f"regions takes one size and its parentheses. Got '{extra}'", "write regions 2x2 ( ... )"
             )
@@ -414,16 +332,6 @@ def _form(item: Parsed[Token]) -> Parsed[Token]:
     raise AssertionError("an item has a form")
 
 
-def _first_token(word: Word) -> Token:
-    while not isinstance(word, Token):
-        word = word.children[0]
-    return word
-
-
-def _got(raw: Raw | Parameter) -> str:
-    return show(raw) if isinstance(raw, Parameter) else show_raw(raw)
-
-
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
@@ -443,11 +351,3 @@ def parse(text: str | Alternative) -> syntax.Tree:
     tree = read(source)
     write_out(tree)
     return tree
-
-
-def read_input(text: str) -> tuple[int, int, int]:
-    """The (height, width, channels) of `--input 28x28x1`. Raises ConvscopeError."""
-    found = re.fullmatch(r"\s*([0-9]{1,9})[x×*]([0-9]{1,9})[x×*]([0-9]{1,9})\s*", text)
-    if not found or "0" in (sides := found.groups()):
-        raise ConvscopeError(f"an input is height x width x channels, each at least 1. Got {text!r}. Write 28x28x1.")
-    return int(sides[0]), int(sides[1]), int(sides[2])
