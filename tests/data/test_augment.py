@@ -214,6 +214,13 @@ def test_contrast_is_about_each_channels_own_mean() -> None:
     assert 1.75 < factors.max() <= 1.8
 
 
+def test_brightness_and_contrast_are_drawn_apart() -> None:
+    step = torch.tensor([100, 110], dtype=torch.uint8).view(1, 1, 1, 2).expand(2000, 1, 1, 2)
+    got = Augment(brightness=50, contrast=(0.5, 1.5)).apply(step, np.arange(2000), 0, 0).flatten(1)
+    added, factor = got.mean(1), got[:, 1] - got[:, 0]
+    assert abs(float(torch.corrcoef(torch.stack([added, factor]))[0, 1])) < 0.1
+
+
 def test_standardisation_takes_brightness_out_again() -> None:
     """Tutorial B's brightness does nothing: 2e-7 of difference was measured there."""
     preprocess = Preprocess((32, 32), 3, per_picture=True, crop_to=(24, 24))

@@ -167,6 +167,10 @@ def test_sixteen_bit_colour_and_alpha_keep_256_levels(colour: int) -> None:
     assert (got.reshape(256, 3) == np.arange(256)[:, None]).all()
 
 
+def test_ones_of_a_whole_number_picture_are_not_white() -> None:
+    assert pixels(tiff(2, 1, np.array([0, 1], "<i4").tobytes(), bits=(32,), sample_format=2)).tolist() == [[0, 1]]
+
+
 def test_white_is_zero_and_twelve_bits() -> None:
     inverted = tiff(256, 1, RAMP.astype("<u2").tobytes(), bits=(16,), photometric=0)
     assert (pixels(inverted)[0] == 255 - np.arange(256)).all()
@@ -338,6 +342,11 @@ def test_a_broken_exif_block_spoils_nothing_and_says_nothing(block: bytes) -> No
     with warnings.catch_warnings():
         warnings.filterwarnings("error", module="convscope")
         assert (pixels(plain[:2] + segment + plain[2:]) == pixels(plain)).all()
+
+
+def test_an_exif_profile_that_is_no_hex_spoils_nothing() -> None:
+    text = (b"tEXt", b"Raw profile type exif\0\nexif\n   4\nno hex\n")
+    assert pixels(png(1, 1, 8, 0, [b"\7"], text)).tolist() == [[7]]
 
 
 # ---- several pictures in one file ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.preprocessing import MinMaxScaler
 
-from convscope.data.decode import Fit, UnreadablePicture
+from convscope.data.decode import Fit, UnreadablePicture, decode
 from convscope.data.preprocess import PAD_VALUE, Preprocess, statistics
 from convscope.errors import ConvscopeError
 
@@ -124,6 +124,16 @@ def test_a_large_jpeg_read_small_looks_as_read_whole(fit: Fit) -> None:
     assert np.abs(small.astype(int) - whole).mean() < 2
 
 
+def test_reading_decodes_at_the_scale_that_fitting_needs() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(noise(400, 600, 3)).save(stream, "JPEG")
+    preprocess = Preprocess((25, 60), 3, "crop")  # a tenth: at a quarter, 150 wide, there are twice as many
+    quarter, whole = decode(stream.getvalue(), target=(25, 60), fit="crop"), decode(stream.getvalue())
+    assert quarter.size == (150, 100)
+    assert (preprocess.read(stream.getvalue()) == preprocess.fit(quarter)).all()
+    assert (preprocess.read(stream.getvalue()) != preprocess.fit(whole)).any()
+
+
 @pytest.mark.parametrize(
     ("array", "came"),
     [
@@ -203,6 +213,15 @@ def test_per_picture_is_tensorflows_standardisation() -> None:
     np.testing.assert_allclose(got, want, atol=2e-4)
     np.testing.assert_allclose(got[0], want[0], atol=2e-6)
     assert (got[1] == 0).all()
+
+
+def test_per_picture_is_exact_for_pale_pictures() -> None:
+    """Mean 250, deviation 0.4: mean square less squared mean loses all digits in float32."""
+    batch = 250 + (noise(2, 3, 224, 224) > 200).astype(np.uint8)
+    x = batch.astype(np.float64)
+    want = (x - x.mean((1, 2, 3), keepdims=True)) / x.std((1, 2, 3), keepdims=True)
+    got = Preprocess((224, 224), 3, per_picture=True).to_input(batch).numpy()
+    np.testing.assert_allclose(got, want, rtol=1e-4)
 
 
 def test_the_middle_window_where_the_network_sees_less() -> None:

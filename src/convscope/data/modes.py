@@ -59,7 +59,7 @@ def orientation(picture: Image.Image) -> int:
         return 1
     try:
         value = picture.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block doesn't make the pixels worse
+    except Exception:  # whatever a broken EXIF block brings about, the pixels are none the worse
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -87,9 +87,7 @@ def _grey_or_colour(picture: Image.Image, transparent: Any, background: Colour) 
         picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[mode])
     if picture.mode in ("LA", "RGBA"):
         return _flat(picture, background)
-    if mode == "LAB":
-        return _from_lab(picture)
-    return picture.convert("RGB")  # CMYK, YCbCr, HSV, RGBX
+    return picture.convert("RGB")  # CMYK, YCbCr, LAB, HSV, RGBX
 
 
 def _flat(picture: Image.Image, background: Colour) -> Image.Image:
@@ -167,12 +165,3 @@ def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
         )
     white = 1 if high <= 1 and values.dtype.kind == "f" else 255 if high <= 255 else 65535
     return np.floor(values.astype(np.float64) * (255 / white) + 0.5).astype(np.uint8)
-
-
-def _from_lab(picture: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB")
-    assert converted is not None  # only in-place conversion returns None
-    return converted
