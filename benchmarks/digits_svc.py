@@ -4,8 +4,8 @@
 
 For the split seeds 0 to 9 the support vector machine of scikit-learn's own digits example is trained on all that the
 recipe's network may use (training and validation pictures), and again on the training pictures alone, and scored on the
-test pictures. The network's scores of the same splits are read from benchmarks/headers.jsonl, where `make headers` keeps
-what it measured.
+test pictures. The network's scores of the same splits are read from benchmarks/headers.jsonl, where `make headers`
+keeps what it measured.
 """
 
 from __future__ import annotations
