@@ -50,6 +50,8 @@ TEXT = [
     ("conv 9999999999x3 3", "9999999999x3", "more than 1 000 000 000", ""),
     ("3x3 conv 32", "3x3", "an item begins with a name. Got '3x3'", "conv 3x3 32"),
     ("(" * 70 + "relu" + ")" * 70, "(", "more than 60 brackets stand in each other", "let"),
+    ("relu\n-> 4", "->", "-> stands after an item, and on its line", "write conv 3x3 32 -> 28x28x32"),
+    ("a.b: relu", ".b", r"a '\.' stands in no name", "ASCII letters"),
     ("bn eps", "eps", "unknown word 'eps' in bn", ""),
     ("same", "same", "'same' is no layer", "a layer's name stands first"),
 ]

@@ -155,6 +155,8 @@ class Layout:
         if token.type == "MALFORMED":
             if re.fullmatch(r"[0-9]+x[A-Za-z]\w*", token):
                 hint = "a parameter stands for a whole size: hand 3x3 on"
+            elif re.match(r"\.[A-Za-z]", token):
+                return self.error(token, "a '.' stands in no name", "names are ASCII letters, digits and _")
             else:
                 hint = "write 32, 0.5 or 3x3"
             return self.error(token, f"'{token}' is neither a number nor a size", hint)

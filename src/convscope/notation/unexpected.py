@@ -130,7 +130,9 @@ def _at(refused: _Refused) -> _Answer | None:
         return f"a comma is missing before '{token}'", f"write , {token}", token
     if (last.type == "_RPAR" or "_SEP" in refused.accepts) and kind in (*_WORDS, "KEY"):
         return f"a comma is missing before '{token}'", f"write , {token}", token
-    if kind in ("NUMBER", "SIZE", "STRIDE", "KEY", "ARROW") and last.type in (*_BEFORE_ITEM, ""):
+    if kind == "ARROW" and last.type in (*_BEFORE_ITEM, ""):
+        return "-> stands after an item, and on its line", "write conv 3x3 32 -> 28x28x32", token
+    if kind in ("NUMBER", "SIZE", "STRIDE", "KEY") and last.type in (*_BEFORE_ITEM, ""):
         return f"an item begins with a name. Got '{token}'", "a layer's name stands first: conv 3x3 32", token
     if head is not None and head.type in ("NUMBER", "SIZE") and kind != "ARROW":
         return f"an item begins with a name. Got '{head}'", "a layer's name stands first: conv 3x3 32", head
