@@ -106,6 +106,8 @@ def test_the_test_sees_what_it_looks_for(tmp_path: Path, line: str) -> None:
 
 def test_no_file_has_a_colon_in_its_name() -> None:
     root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        pytest.skip("the sources are in no Git repository")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
     forbidden = set('<>:"|?*\\')
     assert [name for name in listed.split("\0") if forbidden & set(name)] == []
