@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/large_pictures.py FOLDER [--count 1200]
 
 Makes JPEG, MPO and TIFF files of 4000 x 3000 pixels with odd names in nested class folders below FOLDER (about 17 GB;
-12 different pictures of each kind, with bytes of their own), loads them in a fresh process with an empty cache, loads them
-again, prints a table and deletes everything it made.
+12 different pictures of each kind, with bytes of their own), loads them in a fresh process with an empty cache, loads
+them again, prints a table and deletes everything it made.
 """
 
 from __future__ import annotations

@@ -180,6 +180,8 @@ def fetch(url: str, most: int, progress: Progress | None = None) -> bytes:
         code = error.response.status_code if error.response is not None else "an error"
         raise _Refused(f"the server answers {code}") from error
     except requests.ConnectionError as error:
+        if "timed out" in str(error):  # between two bytes: requests has no class of its own for it
+            raise _Refused(f"no answer within {PATIENCE:g} s") from error
         raise _Refused("no connection, or it broke off") from error
     except (requests.RequestException, OSError, ValueError) as error:
         raise _Refused(f"the download failed ({error})") from error

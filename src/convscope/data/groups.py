@@ -81,7 +81,9 @@ def notes(source: Source, group: str, found: Sequence[str]) -> list[str]:
 
 # Signs of groups that nobody named
 
-_FRAME = re.compile(r"(?i)^(?P<stem>.*?(?:frame|clip|video|vid|burst|scene|shot|seq)[a-z]*[-_ ]?)\d+(?:_COVER)?$")
+_FRAME = re.compile(
+    r"(?i)^(?P<stem>.*?(?:frame|clip|video|vid|burst|scene|shot|seq)[a-z]*(?:[-_ ]?\d+[-_ ]|[-_ ]?))\d+(?:_COVER)?$"
+)
 _ROBOFLOW = re.compile(r"^(?P<stem>.+)\.rf\.[0-9A-Za-z]{8,}$")
 _COUNTED = re.compile(r"^(?!.*\d{8})(?P<stem>.*\d.*?[-_. ]\D*?)\d{1,5}$")  # eight digits are a date: a phone's names
 
