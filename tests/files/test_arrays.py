@@ -107,3 +107,11 @@ def test_what_is_no_array_in_words(tmp_path: Path) -> None:
         (tmp_path / "a.npy").write_bytes(content)
         with pytest.raises(ConvscopeError, match=r"a\.npy must be a whole \.npy file of numbers"):
             files.open_array(tmp_path / "a.npy")
+
+
+@posix
+def test_the_space_is_really_taken(tmp_path: Path) -> None:
+    """A sparse file would pass every other test, and kill the process on a full disk."""
+    with files.large_array(tmp_path / "a.npy", "uint8", (10_000_000,)):
+        (part,) = tmp_path.iterdir()
+        assert part.stat().st_blocks * 512 >= 10_000_000

@@ -204,6 +204,14 @@ def test_what_is_no_regular_file_is_written_straight(tmp_path: Path) -> None:
     assert got == [b"through"]
 
 
+def test_a_temporary_file_is_never_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "taken").write_bytes(b"another writer's")
+    monkeypatch.setattr(disk, "_temporary", lambda path: tmp_path / "taken")
+    with pytest.raises(RunFailed, match="File exists"):
+        files.write_text(tmp_path / "f", "new")
+    assert (tmp_path / "taken").read_bytes() == b"another writer's"
+
+
 def test_two_writers_of_one_file_leave_one_of_the_two(tmp_path: Path) -> None:
     contents = [bytes([number]) * 300_000 for number in range(8)]
     threads = [threading.Thread(target=files.write_bytes, args=(tmp_path / "f", c)) for c in contents]
