@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from convscope.errors import unknown
 from convscope.network import init
 from convscope.network.layers import MODULES
-from convscope.network.shapes import NetworkError, Sized, Sizes, resolve
+from convscope.network.shapes import NetworkError, Sized, Sizes, option, resolve
 from convscope.notation import canonical, parse, write_out
 from convscope.notation.tree import Branches, Item, Layer, Sequence
 
@@ -58,10 +58,9 @@ class Network(nn.Module):
         for part in outer:
             inner = scope._modules.get(part)
             if inner is None:
-                inner = nn.Module()
-                scope.add_module(part, inner)
+                inner = scope._modules[part] = nn.Module()
             scope = inner
-        # a label such as `train` or `input` may be called like an attribute of a module
+        # not add_module: a label such as `train` or `input` may be called like an attribute of a module
         scope._modules[last] = module
         self._called[name] = module
 
@@ -71,9 +70,10 @@ class Network(nn.Module):
         ordinal = ordinals[layer.kind] = ordinals.get(layer.kind, 0) + 1
         if seed is not None:
             init.fill(module, layer, seed, ordinal)
-        l1, l2 = (float(str(layer.options.get(option) or 0)) for option in ("l1", "l2"))
-        if l1 or l2:
-            self._penalties.append((layer.name, l1, l2))
+        if layer.kind in ("conv", "dense"):
+            l1, l2 = (option(layer, name, float) for name in ("l1", "l2"))
+            if l1 or l2:
+                self._penalties.append((layer.name, l1, l2))
 
     @property
     def input(self) -> tuple[int, int, int]:

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convscope.network.cost import parameters
+from convscope.network.cost import buffers, parameters
 from convscope.network.geometry import Padding, Windows, counts, windows
-from convscope.network.shapes import NetworkError, Sized, kernel_extent
+from convscope.network.shapes import NetworkError, Sized, dilation_of, option, where
 from convscope.notation.tree import Layer, Size
 
 
@@ -143,10 +143,11 @@ class Conv(_Learned):
         layer = _layer(row)
         self.stride = layer.stride or (1, 1)
         self.padding: Padding | Size = layer.padding or "same"
-        self.dilation = kernel_extent(layer)[1]
-        self.groups = int(str(layer.options["groups"]))
+        self.dilation = dilation_of(layer)
+        self.groups = option(layer, "groups", int)
         border = layer.options["border"]
-        self.border: str | float = border if isinstance(border, str) else float(str(border or 0))
+        assert isinstance(border, str | float)
+        self.border = border
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C_in, H, W) to (N, C_out, H', W')."""
@@ -171,16 +172,13 @@ class BatchNorm(nn.Module):
 
     def __init__(self, row: Sized) -> None:
         super().__init__()
-        layer, tensors = _layer(row), parameters(row)
-        if layer.options.get("per") == "activation":
-            raise NetworkError(f"{layer.name}: `bn per=activation` can't be built by this version yet. Use `bn`.")
-        channels = row.after[-1]
+        layer, tensors, kept = _layer(row), parameters(row), buffers(row)
         self.weight = nn.Parameter(torch.ones(tensors["weight"])) if "weight" in tensors else None
         self.bias = nn.Parameter(torch.zeros(tensors["bias"])) if "bias" in tensors else None
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-        self.eps = float(str(layer.options["eps"]))
-        self.momentum = float(str(layer.options["momentum"]))
+        self.register_buffer("running_mean", torch.zeros(kept["running_mean"]))
+        self.register_buffer("running_var", torch.ones(kept["running_var"]))
+        self.eps = option(layer, "eps", float)
+        self.momentum = option(layer, "momentum", float)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C, H, W) or (N, C) to the same shape; in training it takes at least two values a map."""
@@ -204,10 +202,6 @@ class Dropout(nn.Module):
 def _layer(row: Sized) -> Layer:
     assert isinstance(row.item, Layer)
     return row.item
-
-
-def _number(layer: Layer, option: str) -> float:
-    return float(str(layer.options[option]))
 
 
 def _pooling(layer: Layer, pool: Callable[[Tensor, Size, Size, Padding | Size, bool], Tensor],
@@ -244,8 +238,8 @@ def _identity(row: Sized) -> nn.Module:
 
 def _lrn(row: Sized) -> nn.Module:
     layer = _layer(row)
-    window = int(_number(layer, "window"))
-    k, alpha, beta = (_number(layer, option) for option in ("k", "alpha", "beta"))
+    window = option(layer, "window", int)
+    k, alpha, beta = (option(layer, name, float) for name in ("k", "alpha", "beta"))
     return Plain(lambda x: local_response(x, window, k, alpha, beta))
 
 
@@ -257,14 +251,14 @@ def _tanh(row: Sized) -> nn.Module:
 
 def _slope(function: Callable[[Tensor, float], Tensor]) -> Callable[[Sized], nn.Module]:
     def make(row: Sized) -> nn.Module:
-        slope = _number(_layer(row), "slope")
+        slope = option(_layer(row), "slope", float)
         return Plain(lambda x: function(x, slope))
 
     return make
 
 
 def _scale(row: Sized) -> nn.Module:
-    factor = _number(_layer(row), "factor")
+    factor = option(_layer(row), "factor", float)
     return Plain(lambda x: x * factor)
 
 
@@ -274,15 +268,20 @@ def _plain(function: Callable[[Tensor], Tensor]) -> Callable[[Sized], nn.Module]
 
 def _conv(row: Sized) -> nn.Module:
     if _layer(row).options.get("connect") == "lenet5":
-        return _later(row)
+        return _later(row, "conv connect=lenet5")
     return Conv(row)
 
 
-def _later(row: Sized) -> nn.Module:
-    kind = row.item.kind
+def _bn(row: Sized) -> nn.Module:
+    if _layer(row).options["per"] == "activation":
+        return _later(row, "bn per=activation")
+    return BatchNorm(row)
+
+
+def _later(row: Sized, what: str = "") -> nn.Module:
     raise NetworkError(
-        f"{row.item.name}: this version can read `{kind}` as written here, show its shapes and count it, but not build "
-        f"it yet. Leave it out, or use a plain layer in its place."
+        f"{where(row.item.place)}: {row.item.name} can't be built by this version yet: `{what or row.item.kind}` is "
+        f"read, shaped and counted, no more. Leave it out, or use a plain layer in its place."
     )
 
 
@@ -304,9 +303,9 @@ MODULES: dict[str, Callable[[Sized], nn.Module]] = {
     "silu": _plain(F.silu),
     "elu": _slope(F.elu),
     "leaky": _slope(F.leaky_relu),
-    "bn": BatchNorm,
+    "bn": _bn,
     "lrn": _lrn,
-    "dropout": lambda row: Dropout(_number(_layer(row), "p")),
+    "dropout": lambda row: Dropout(option(_layer(row), "p", float)),
     "softmax": _plain(lambda x: torch.softmax(x, 1)),
     "scale": _scale,
     "identity": _identity,

@@ -6,14 +6,17 @@ Shapes are (height, width, channels) for maps and (units,) after `dense` or `fla
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from convscope.errors import ConvscopeError
 from convscope.network.geometry import windows
-from convscope.notation.tree import Aux, Branches, Item, Layer, Place, Regions, Sequence, Size, Written
+from convscope.notation.tree import Aux, Branches, Item, Layer, Place, Regions, Sequence, Size, Value, Written
 
 Shape = tuple[int, ...]
+_Value = TypeVar("_Value")
 
 
 class NetworkError(ConvscopeError):
@@ -41,7 +44,8 @@ class Sizes:
     @property
     def output(self) -> Shape:
         """What leaves the network."""
-        return self.rows[-1].after if self.rows else self.input
+        items = self.body.items
+        return self.by_name()[items[-1].name].after if items else self.input
 
     def by_name(self) -> dict[str, Sized]:
         """The rows by the label that they have everywhere."""
@@ -53,11 +57,23 @@ def show(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def kernel_extent(layer: Layer) -> tuple[Size, Size]:
-    """Kernel and dilation of a layer, both as height and width."""
-    dilation = layer.options.get("dilation", 1)
-    pair = dilation if isinstance(dilation, tuple) else (int(str(dilation)), int(str(dilation)))
-    return layer.kernel or (1, 1), pair
+def option(layer: Layer, name: str, kind: type[_Value]) -> _Value:
+    """An option of a layer as the type that the notation promises for it."""
+    value = layer.options[name]
+    assert isinstance(value, kind), f"{layer.name}: {name} is {value!r}"
+    return value
+
+
+def dilation_of(layer: Layer) -> Size:
+    """The dilation of a layer's kernel, down and across; pooling has none, so 1."""
+    dilation = layer.options.get("dilation", (1, 1))
+    assert isinstance(dilation, tuple)
+    return dilation
+
+
+def numbers(shape: Shape) -> int:
+    """How many numbers a shape holds."""
+    return math.prod(shape)
 
 
 def _maps(layer: Layer, shape: Shape) -> tuple[int, int, int]:
@@ -80,14 +96,16 @@ class _MisfitError(Exception):
 def _slide(layer: Layer, shape: Shape) -> Size:
     """Rows and columns of windows of a layer that slides over its maps."""
     height, width, _ = _maps(layer, shape)
-    kernel, dilation = kernel_extent(layer)
-    stride, padding = layer.stride or (1, 1), layer.padding if layer.padding is not None else "valid"
+    kernel, stride, padding, dilation = layer.kernel, layer.stride, layer.padding, dilation_of(layer)
+    assert kernel, layer
+    assert stride, layer
+    assert padding is not None, layer
     out = []
     for axis, n in enumerate((height, width)):
         pad = padding[axis] if isinstance(padding, tuple) else padding
         found = windows(n, kernel[axis], stride[axis], dilation[axis], pad, layer.ceil)
         extent = dilation[axis] * (kernel[axis] - 1) + 1
-        if found.count < 1 or (padding == "valid" and extent > n):
+        if found.count < 1:
             raise _MisfitError(
                 f"the kernel must fit its picture. A kernel {extent} {'high' if axis == 0 else 'wide'} meets maps of "
                 f"{show(shape)}.",
@@ -106,33 +124,45 @@ def _slide(layer: Layer, shape: Shape) -> Size:
 def _conv(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
     channels = _maps(layer, shape)[2]
     units = _count(layer, shape, classes)
-    groups = channels if layer.options["groups"] == "in" else int(str(layer.options["groups"]))
+    groups = _number(layer.options["groups"], shape, classes)
     for what, number in (("input channels", channels), ("output channels", units)):
         if number % groups:
-            fits = [g for g in range(1, min(channels, units) + 1) if channels % g == 0 and units % g == 0]
             raise _MisfitError(
                 f"groups must divide the {what}. Got groups={groups} with {number} {what}.",
-                f"use groups={', '.join(map(str, fits[:-1]))}{' or ' if fits[:-1] else ''}{fits[-1]}",
+                f"use groups={_divisors(math.gcd(channels, units))}",
             )
-    if layer.options.get("connect") == "lenet5" and (channels, units) != (6, 16):
+    if layer.options["connect"] == "lenet5" and (channels, units, groups) != (6, 16, 1):
         raise _MisfitError(
-            f"connect=lenet5 joins 6 maps to 16. Got {channels} maps to {units}.", "use `conv 5x5 16` on 6 maps"
+            f"connect=lenet5 joins 6 maps to 16, in one group. Got {channels} maps to {units} in {groups}.",
+            "put it on 6 maps as `conv 5x5 16 connect=lenet5`, or leave connect= out",
         )
     known = dataclasses.replace(layer, units=units, options={**layer.options, "groups": groups})
     return known, (*_slide(layer, shape), units)
 
 
+def _divisors(number: int) -> str:
+    """`1, 2, 4 or 8`: the least divisors, since a number may have hundreds."""
+    least = [divisor for divisor in range(1, min(number, 10_000) + 1) if number % divisor == 0][:12]
+    return ", ".join(map(str, least[:-1])) + f" or {least[-1]}" if len(least) > 1 else str(least[0])
+
+
 def _count(layer: Layer, shape: Shape, classes: int | None) -> int:
-    if layer.units == "in":
+    return _number(layer.units, shape, classes)
+
+
+def _number(given: Value, shape: Shape, classes: int | None) -> int:
+    """A whole number, or what `in` and `classes` stand for where `shape` arrives."""
+    if given == "in":
         return shape[-1]
-    if layer.units == "classes" or layer.units is None:
-        if classes is None:
-            raise _MisfitError(
-                "the number of classes must be known. Neither the text nor the data says it.",
-                "write `classes 10` before the first layer, or give --classes 10",
-            )
-        return classes
-    return layer.units
+    if given != "classes":
+        assert isinstance(given, int)
+        return given
+    if classes is None:
+        raise _MisfitError(
+            "the number of classes must be known. Neither the text nor the data says it.",
+            "write `classes 10` before the first layer, or give --classes 10",
+        )
+    return classes
 
 
 def _pool(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
@@ -153,7 +183,7 @@ def _dense(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shap
 
 
 def _flatten(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
-    return layer, (_numbers(shape),)
+    return layer, (numbers(shape),)
 
 
 def _same(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
@@ -161,35 +191,27 @@ def _same(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape
 
 
 def _identity(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
-    if layer.units in (None, "in") and layer.stride in (None, (1, 1)):
-        return layer, shape
+    units, stride = _count(layer, shape, classes), layer.stride or (1, 1)
+    if (units, stride) == (shape[-1], (1, 1)):
+        return dataclasses.replace(layer, units=units), shape
     height, width, channels = _maps(layer, shape)
-    stride = layer.stride or (1, 1)
-    units = channels if layer.units is None else _count(layer, shape, classes)
     if units < channels:
         raise _MisfitError(
             f"identity can add maps of zeros, not take maps away. Got {channels} maps to {units}.",
             f"use `identity {channels}` or more, or `conv 1x1 {units}`",
         )
-    known = dataclasses.replace(layer, units=units, stride=stride)
+    known = dataclasses.replace(layer, units=units)
     return known, (-(-height // stride[0]), -(-width // stride[1]), units)
 
 
 def _rbf(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
     units = _count(layer, shape, classes)
-    if _numbers(shape) != 84 or units != 10:
+    if numbers(shape) != 84 or units != 10:
         raise _MisfitError(
-            f"rbf compares 84 numbers with drawings of 10 digits. Got {_numbers(shape)} numbers and {units} classes.",
+            f"rbf compares 84 numbers with drawings of 10 digits. Got {numbers(shape)} numbers and {units} classes.",
             "put `dense 84` before it, and use it for 10 digits",
         )
     return dataclasses.replace(layer, units=units), (units,)
-
-
-def _numbers(shape: Shape) -> int:
-    total = 1
-    for n in shape:
-        total *= n
-    return total
 
 
 Rule = Callable[[Layer, Shape, "int | None"], tuple[Layer, Shape]]
@@ -227,15 +249,12 @@ class _Walk:
         self.rows: list[Sized] = []
 
     def sequence(self, sequence: Sequence, shape: Shape) -> tuple[Sequence, Shape]:
-        checks = {count: (wanted, place) for count, wanted, place in sequence.expects}
-        if 0 in checks:
-            self.expect(shape, *checks[0], "here")
         items: list[Item] = []
+        self.expects(sequence, 0, shape, "nothing before it, so the input,")
         for turn, item in enumerate(sequence.items, start=1):
             known, shape = self.item(item, shape)
             items.append(known)
-            if turn in checks:
-                self.expect(shape, *checks[turn], item.name)
+            self.expects(sequence, turn, shape, item.name)
         return Sequence(tuple(items), sequence.expects), shape
 
     def item(self, item: Item, shape: Shape) -> tuple[Item, Shape]:
@@ -300,26 +319,36 @@ class _Walk:
         known = dataclasses.replace(item, parts=tuple(body for body, _ in walked))
         return known, (after[0] * rows, after[1] * columns, after[2])
 
+    def expects(self, sequence: Sequence, turn: int, shape: Shape, name: str) -> None:
+        """The checks of the groups and repeats that end after so many items; there may be several."""
+        for after, wanted, place in sequence.expects:
+            if after == turn:
+                self.expect(shape, wanted, place, name)
+
     def expect(self, shape: Shape, wanted: tuple[int, ...], place: Place, name: str) -> None:
         if shape != wanted:
             raise NetworkError(
-                f"{self.table()}line {place.line}, column {place.column}: {name} gives {show(shape)} where the text "
-                f"says -> {show(wanted)}. Change the layer, or the size after the arrow."
+                f"{table(self.rows)}{where(place)}: {name} gives {show(shape)} where the text says "
+                f" -> {show(wanted)}. Change the layer, or the size after the arrow."
             )
 
     def error(self, item: Item, before: Shape, misfit: _MisfitError) -> NetworkError:
-        place = item.place
         return NetworkError(
-            f"{self.table()}line {place.line}, column {place.column}: {item.name} can't be built on {show(before)}: "
-            f"{misfit.wrong} To fix it, {misfit.fix}."
+            f"{table(self.rows)}{where(item.place)}: {item.name} can't be built on {show(before)}: {misfit.wrong} "
+            f"To fix it, {misfit.fix}."
         )
 
-    def table(self) -> str:
-        """The layers that could be built, so that one sees how the shape came about."""
-        if not self.rows:
-            return ""
-        wide = max(len(row.item.name) for row in self.rows)
-        return "".join(f"  {row.item.name:{wide}}  {show(row.before)} -> {show(row.after)}\n" for row in self.rows)
+
+def where(place: Place) -> str:
+    """How an error names a place in the text."""
+    return f"line {place.line}, column {place.column}"
+
+
+def table(rows: Iterable[Sized]) -> str:
+    """The layers that could be built, one a line, so that one sees how a shape came about."""
+    rows = list(rows)
+    wide = max((len(row.item.name) for row in rows), default=0)
+    return "".join(f"  {row.item.name:{wide}}  {show(row.before)} -> {show(row.after)}\n" for row in rows)
 
 
 def resolve(written: Written, input: tuple[int, int, int] | None = None, classes: int | None = None) -> Sizes:
@@ -341,19 +370,29 @@ def resolve(written: Written, input: tuple[int, int, int] | None = None, classes
 
 
 def check_end(sizes: Sizes, classes: int) -> None:
-    """A network that is trained ends in one number a class; raises NetworkError where it doesn't."""
-    out = sizes.output
+    """A network that is trained ends in one number a class, and so does each `aux`; raises NetworkError where one
+    doesn't."""
+    by_name = sizes.by_name()
+    for row in sizes.rows:
+        if isinstance(row.item, Aux):
+            items = row.item.body.items
+            last = by_name[items[-1].name] if items else row
+            _check_end(sizes, f"{row.item.name} must end", last, last.after if items else row.before, classes)
+    items = sizes.body.items
+    _check_end(sizes, "a network must end", by_name[items[-1].name] if items else None, sizes.output, classes)
+
+
+def _check_end(sizes: Sizes, what: str, last: Sized | None, out: Shape, classes: int) -> None:
     if out in ((classes,), (1, 1, classes)):
         return
-    last = sizes.rows[-1].item.name if sizes.rows else "the input"
-    written = out[-1] if out[:-1] in ((), (1, 1)) else None
-    if written is not None:
+    name, place = ("the input", "") if last is None else (last.item.name, f"{where(last.item.place)}: ")
+    wrong = f"{table(sizes.rows)}{place}{what} in one number a class. {name} gives"
+    if numbers(out) != out[-1]:
         raise NetworkError(
-            f"a network must end in one number a class. {last} gives {written} and there are {classes} classes. Write "
-            f"`dense` alone (as many as there are classes), `dense {classes}`, or give --classes {written} with data "
-            f"of {written} classes."
+            f"{wrong} {show(out)} and there are {classes} classes. End it with `dense`, or with "
+            f"`conv 1x1 classes, gap`."
         )
     raise NetworkError(
-        f"a network must end in one number a class. {last} gives {show(out)} and there are {classes} classes. End it "
-        f"with `dense`, or with `conv 1x1 classes, gap`."
+        f"{wrong} {out[-1]} and there are {classes} classes. Write `dense` alone (as many as there are classes), "
+        f"`dense {classes}`, or give --classes {out[-1]} with data of {out[-1]} classes."
     )

@@ -21,13 +21,18 @@ def zoo() -> dict[str, str]:
 
 def text_of(given: str, base: Path = Path()) -> str:
     """The notation that `given` stands for; a path is relative to `base`. Raises ConvscopeError for a file that
-    isn't there and a name that is nearly a network's."""
+    isn't there or isn't UTF-8, and for a name that is nearly a network's."""
     word = given.strip()
     if word.endswith(".net"):
         path = base / word
         if not path.is_file():
             raise ConvscopeError(f"a .net file must exist to be read. There is none at {path}.")
-        return path.read_text(encoding="utf-8-sig")
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ConvscopeError(
+                f"a .net file must be UTF-8 text. {path} isn't, at byte {error.start}: save it as UTF-8."
+            ) from None
     if re.fullmatch(r"[A-Za-z][\w.-]*", word):
         bundled = zoo()
         if word in bundled:
