@@ -23,13 +23,14 @@ from convscope.network.build import Network
 from convscope.network.cost import parameter_count
 from convscope.network.shapes import check_end, show
 from convscope.recipe import Recipe
-from convscope.recipe.realise import Progress, Realised, read_data, realise, take_weights
+from convscope.recipe.realise import IN_MEMORY, Progress, Realised, read_data, realise, take_weights
 from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
 from convscope.train import checkpoint
 from convscope.train.loop import Job, Loop, predictions
 
 _LOGGED_STEPS = 400
 _BATCH_SHOWN = 32
+_MISTAKES_SHOWN = 24
 
 
 class Run(run.Run):
@@ -96,35 +97,48 @@ def evaluate_model(
     if part not in ("", "train", "validation", "test", "all"):
         raise ConvscopeError(f"a split must be train, validation, test or all. Got {part!r}.")
     classifier = load(model)
-    folder = Path(model) if Path(model).is_dir() else Path(model).parent
-    if not data:
-        opened = Run(folder)
-        kept = recipe.load(opened.recipe_path)
-        dataset = read_data(kept, Path(), split_file=opened.split_path, progress=progress)
-        part = part or "test"
-    else:
-        opened = None
+    own = _run_of(model)
+    if data:
         of = classifier.preprocess
         dataset = store.load(
             data, size=of.size, channels=of.channels, fit=of.fitting, crop_to=of.crop_to, background=of.background,
             validation=0.0, test=0.0, progress=progress,
         )  # fmt: skip
         part = part or ("test" if len(dataset.test) else "all")
-        if dataset.sha256 == classifier.score.get("data_sha256") and part != "test":
+        if dataset.sha256 != classifier.score.get("data_sha256"):
+            own = None
+        elif part != "test":
             raise ConvscopeError(
                 f"a score needs pictures that the model never saw. {data} is what it was trained on. Evaluate the "
                 "run's folder without --data: it knows which pictures were set aside."
             )
+    elif own is None:
+        raise ConvscopeError(
+            f"a score needs pictures that the model never saw. {model} lies in no run's folder, so nobody knows which "
+            "these are. Give some: --data FOLDER."
+        )
+    else:
+        dataset = read_data(recipe.load(own.recipe_path), Path(), split_file=own.split_path, progress=progress)
+        part = part or "test"
     images = whole(dataset) if part == "all" else getattr(dataset, part)
     if not len(images):
-        raise ConvscopeError(f"a split must have pictures to be scored. {data or folder} has none in {part}.")
+        raise ConvscopeError(f"a split must have pictures to be scored. {data or model} has none in {part}.")
     check_classes(classifier, images.classes)
-    look = opened.look(part, "evaluate") if opened else 1
+    look = own.look("test" if part == "all" else part, "evaluate") if own else 1
     said = predictions(classifier, images)
-    if opened:
+    if own:
         found = score(said)
-        opened.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
+        own.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
     return said, part, look
+
+
+def _run_of(model: str | Path) -> Run | None:
+    """The run that a model lies in, if it lies in one."""
+    path = Path(model)
+    try:
+        return Run(path if path.is_dir() else path.parent)
+    except ConvscopeError:
+        return None
 
 
 def whole(dataset: DataSet) -> ImageSet:
@@ -144,9 +158,8 @@ def whole(dataset: DataSet) -> ImageSet:
 # ---- training --------------------------------------------------------------------------------------------------------
 
 
-def train(word: str | DataSet = "", **options: Any) -> Run:
-    """Train to the end and give the run. Takes what `train_records` takes, and `on_record`, called with each record."""
-    on_record: Callable[[Record], None] | None = options.pop("on_record", None)
+def train(word: str | DataSet, *, on_record: Callable[[Record], None] | None = None, **options: Any) -> Run:
+    """Train to the end and give the run. Takes what `train_records` takes; `on_record` is called with each record."""
     path = ""
     for record in train_records(word, **options):
         if on_record is not None:
@@ -157,7 +170,7 @@ def train(word: str | DataSet = "", **options: Any) -> Run:
 
 
 def train_records(
-    word: str | DataSet = "",
+    word: str | DataSet,
     *,
     network: str | nn.Module | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -171,8 +184,9 @@ def train_records(
     """Train, and yield the records of it as they come; the run's folder keeps them too.
 
     word: a bundled recipe, a recipe file, a data set's name, a folder, a .csv, or a DataSet. network: text, a name,
-    a .net file, a `Network` or any module. settings and further keywords change the recipe (`epochs=1`,
-    `learning_rate=0.01`, `{"optimizer.name": "adam"}`). out: the run's folder (`runs/NAME` unless given).
+    a .net file, a `Network` or any module; a module learns in place, from the weights that it has. settings and further
+    keywords change the recipe (`epochs=1`, `learning_rate=0.01`, `{"optimizer.name": "adam"}`). out: the run's folder
+    (`runs/NAME` unless given).
     """
     chosen, name, notes = _recipe_of(word, network, {**(settings or {}), **more}, base or Path())
     yield from carry_out(
@@ -194,7 +208,9 @@ def _recipe_of(
     notes = []
     if isinstance(word, DataSet):
         chosen, name = recipe.load(recipe.bundled()["folder"]), "run"
-        chosen = chosen.model_copy(update={"data": "(an image set in memory)"})
+        chosen = chosen.model_copy(update={"data": IN_MEMORY})
+    elif not word:
+        raise ConvscopeError("train needs a recipe's name, a data set's name, a folder or a .csv. Got nothing.")
     else:
         choice = recipe.choose(word, base)
         chosen, name = choice.load(), choice.name
@@ -226,10 +242,14 @@ def carry_out(
     if module is not None:
         _check_module(module, realised.data)
     resolved, said = realised.recipe, [*(notes or []), *realised.notes]
+    if chosen.data_sha256 not in ("", resolved.data_sha256):
+        said.append("the data is no longer what this recipe was written for: the numbers will differ")
     if chosen.from_:
-        source = load(chosen.from_)
-        said.append(take_weights(realised.network, source.network.state_dict(), chosen.from_))
-        resolved = resolved.model_copy(update={"from_sha256": files.sha256_file(source.path or Path(chosen.from_))})
+        note, digest = _begin_from(chosen.from_, realised.network)
+        said.append(note)
+        if chosen.from_sha256 not in ("", digest):
+            said.append(f"{chosen.from_} is no longer what this recipe was written for: the numbers will differ")
+        resolved = resolved.model_copy(update={"from_sha256": digest})
     folder = Run.create(out)
     folder.write_recipe(recipe.to_toml(resolved))
     realised.data.split.save(folder.split_path)
@@ -239,33 +259,54 @@ def carry_out(
     yield from _logged(folder, _train(folder, realised, resolved, where, plan, said, stop, started))
 
 
+def _begin_from(model: str, network: nn.Module) -> tuple[str, str]:
+    """Take what fits of a model's weights: the sentence about it, and the SHA-256 of its file."""
+    source = load(model)
+    note = take_weights(network, source.network.state_dict(), model)
+    return note, files.sha256_file(source.path or Path(model))
+
+
 def resume(
     path: str | Path,
     *,
-    module: nn.Module | None = None,
+    network: nn.Module | None = None,
+    data: DataSet | None = None,
     device: str = "auto",
     stop: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
 ) -> Iterator[Record]:
-    """Go on with a run from its newest checkpoint: the same recipe, split, plan and numbers as if it never stopped."""
+    """Go on with a run from its newest checkpoint: the same recipe, split, plan and numbers as if it never stopped.
+
+    network, data: one's own module and image set again, where the run was begun with them.
+    """
     started = time.perf_counter()
     folder = Run(path)
     if folder.model_path.is_file():
-        raise ConvscopeError(f"{path} is finished: it has a model. Train its recipe anew: convscope train "
-                             f"{folder.recipe_path}")  # fmt: skip
+        raise ConvscopeError(
+            f"{path} is finished: it has a model. Train its recipe anew: convscope train {folder.recipe_path}"
+        )
     kept = recipe.load(folder.recipe_path)
+    if network is None and not kept.network:
+        raise ConvscopeError(
+            f"{path} trains somebody's own nn.Module, and no text of a network. Go on with it in Python with the "
+            f"module: convscope.resume({str(path)!r}, network=module)."
+        )
     notes = kernels.apply(folder.plan)
     saved = checkpoint.latest(folder.checkpoint_path)
-    realised = realise(kept, module=module, split_file=folder.split_path, progress=progress)
+    realised = realise(
+        kept, module=None if kept.network else network, data=data, split_file=folder.split_path, progress=progress
+    )
     if kept.data_sha256 and realised.data.sha256 != kept.data_sha256:
         notes.append(
             "the data has changed since this run began: pictures that were listed stay in their part, and new ones "
             "join by their hash"
         )
-    if saved is None:
-        notes.append(f"{path} has no checkpoint: the training begins anew")
-    else:
+    if saved is not None:
         notes += [*saved.warnings, f"going on from step {saved.step}"]
+    else:
+        notes.append(f"{path} has no checkpoint: the training begins anew")
+        if kept.from_:
+            notes.append(_begin_from(kept.from_, realised.network)[0])
     yield from _logged(
         folder,
         _train(folder, realised, kept, kernels.device(device), kernels.plan(), notes, stop, started, saved),
@@ -295,10 +336,13 @@ def _train(
     saved: checkpoint.Checkpoint | None = None,
 ) -> Iterator[Record]:
     network, dataset = realised.network, realised.data
+    # the mark of the best epoch is shown where it decides something
+    chooses = len(dataset.validation) and (resolved.train.keep == "best" or resolved.train.patience)
     yield Started(
         str(folder.path), resolved.data, dataset.classes, len(dataset.train), len(dataset.validation),
         len(dataset.test), sum(p.numel() for p in network.parameters()),
-        (*dataset.preprocess.input_size, dataset.preprocess.channels), str(device), torch.get_num_threads(), plan,
+        (*dataset.preprocess.input_size, dataset.preprocess.channels), str(device), torch.get_num_threads(),
+        plan | {"monitor": "validation loss" if chooses else ""},
     )  # fmt: skip
     for note in notes:
         yield Note(note)
@@ -332,6 +376,7 @@ def _train(
 
 
 def _check_module(module: nn.Module, dataset: DataSet) -> None:
+    """A `Network` must fit the data. What another module takes and gives is seen when it is first used."""
     if isinstance(module, Network):
         shape = (*dataset.preprocess.input_size, dataset.preprocess.channels)
         if module.input != shape:
@@ -350,8 +395,10 @@ def write_report(folder: Run, dataset: DataSet, said: Predictions | None, loop: 
     pictures = {}
     if said is not None:
         place = {int(i): row for row, i in enumerate(dataset.test.ids)}
-        pictures = {wrong.id: np.asarray(dataset.test.images[place[wrong.id]]) for wrong in mistakes(said, 48)}
-    seen, labels = loop.seen(min(_BATCH_SHOWN, len(dataset.train)))
+        pictures = {
+            wrong.id: np.asarray(dataset.test.images[place[wrong.id]]) for wrong in mistakes(said, _MISTAKES_SHOWN)
+        }
+    seen, labels = loop.batches.seen(min(_BATCH_SHOWN, len(dataset.train)))
     table = ""
     if isinstance(loop.network, Network):
         sizes = loop.network.sizes
@@ -360,7 +407,7 @@ def write_report(folder: Run, dataset: DataSet, said: Predictions | None, loop: 
     html.write(
         folder.report_path, title=f"{folder.path.name}: {resolved.data}", run=folder, predictions=said,
         pictures=pictures, batch=seen, batch_labels=[dataset.classes[label] for label in labels],
-        parameters=table, recipe_text=recipe.to_toml(resolved),
+        parameters=table, recipe_text=recipe.to_toml(resolved), mistakes=_MISTAKES_SHOWN,
     )  # fmt: skip
 
 

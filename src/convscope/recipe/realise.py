@@ -25,6 +25,9 @@ from convscope.recipe.settings import Recipe
 
 Progress = Callable[[str, int, int], None]
 
+IN_MEMORY = "(an image set in memory)"
+"""What stands for the data in the recipe of a run that was given its pictures as a DataSet."""
+
 
 @dataclass(frozen=True)
 class Realised:
@@ -89,6 +92,11 @@ def read_data(
     """The image set of a recipe, split and preprocessed as the recipe and the network's `input` ask for."""
     if not recipe.data:
         raise ConvscopeError("a recipe must name its data. Give a data set's name, a folder or a .csv: --data FOLDER.")
+    if recipe.data == IN_MEMORY:
+        raise ConvscopeError(
+            "the pictures of this run were an image set in memory, which no file keeps. Give it again in Python: "
+            "convscope.train(data), convscope.resume(path, data=data), convscope.evaluate(classifier, data.test)."
+        )
     wanted = recipe.input
     size = wanted.size
     if size is None and written is not None and written.input is not None and wanted.crop_to is None:

@@ -86,7 +86,7 @@ class Terminal:
 
     def _started(self, record: Started) -> None:
         self._path = record.path
-        self._monitor = str(record.plan.get("monitor") or ("validation loss" if record.validation_n else ""))
+        self._monitor = str(record.plan.get("monitor", "validation loss" if record.validation_n else ""))
         parts = [(record.train_n, "training"), (record.validation_n, "validation"), (record.test_n, "test")]
         counts = ", ".join(f"{grouped(n)} {name}" for n, name in parts if n)
         classes = plural(len(record.classes), "class", "classes")

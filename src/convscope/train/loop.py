@@ -6,6 +6,7 @@ the same numbers as one that wasn't. Signals belong to the command line: the loo
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import math
@@ -22,21 +23,19 @@ from torch import Tensor, nn
 
 from convscope import draws
 from convscope.classifier import Classifier
-from convscope.data.augment import Augment
 from convscope.data.images import DataSet
-from convscope.errors import ConvscopeError, unknown
+from convscope.errors import ConvscopeError, RunFailed
 from convscope.evaluate.metrics import score
 from convscope.evaluate.predictions import Predictions
 from convscope.network.build import Network
 from convscope.recipe import Recipe
-from convscope.run import Epoch, Forecast, Record, Step, Stopped
-from convscope.train import checkpoint, loss, nonfinite, optim, schedule
+from convscope.run import Epoch, Forecast, Note, Record, Saved, Step, Stopped
+from convscope.train import checkpoint, forecast, freeze, loss, nonfinite, optim, schedule
+from convscope.train.batches import Batches
 
-MOST_EPOCHS_OF_A_BUDGET = 200
-"""A budget that would allow more passes than this ends early: small data is learned by then."""
-
-_RESERVE = 0.92
 _SAVE_EVERY_SECONDS = 20.0
+_SAVE_SHARE = 0.05
+"""Checkpoints take at most about this share of the time: a large network's are further apart."""
 
 
 @dataclass
@@ -73,17 +72,20 @@ class Loop:
         self.preprocess = job.data.preprocess
         if not len(self.train_set):
             raise ConvscopeError("training needs pictures. The training split has none; make the other splits smaller.")
+        if self.settings.patience and not len(self.validation_set):
+            raise ConvscopeError(
+                f"early stopping needs validation pictures. Got patience = {self.settings.patience} and none of them. "
+                "Set patience = 0, or split.validation = 0.15."
+            )
         weights = None
         if self.settings.class_weights == "balanced":
             weights = loss.balanced(self.train_set.labels, len(job.data.classes)).to(job.device)
         self.loss = loss.build(self.settings.loss, self.settings.label_smoothing, weights)
-        augment = job.recipe.augment
-        self.augment = Augment(**{**augment.model_dump(), "shift": int(augment.shift)})
-        self.freezes = _freezes(self.network, self.settings.freeze)
-        self._freeze(0)
+        self.batches = Batches(self.train_set, self.preprocess, job.recipe, job.device)
+        self.freezes = freeze.named(self.network, self.settings.freeze)
+        freeze.stop(self.network, self.freezes, 0)
         self.optimizer = optim.build(self.network, job.recipe.optimizer)
         self.average = copy.deepcopy(self.network) if self.settings.ema else None
-        self.batches_an_epoch = len(self._batches(0))
         self.step = 0
         self.total_steps = 0
         self.elapsed = 0.0
@@ -92,14 +94,16 @@ class Loop:
         self.best_epoch = -1
         self.sums = {"loss": 0.0, "k": 0, "n": 0}
         self.reason = ""
-        self._resumed = False
+        self._zero = 0.0  # where the clock would have stood at the run's start, had it never been interrupted
+        self._look_seconds = 0.0
+        self._planned_at = 0.0
 
     # ---- what a run is made of ---------------------------------------------------------------------------------
 
     @property
     def epoch(self) -> int:
         """The pass that the next step belongs to, from 0."""
-        return self.step // self.batches_an_epoch
+        return self.step // self.batches.an_epoch
 
     @property
     def result(self) -> nn.Module:
@@ -109,52 +113,21 @@ class Loop:
             network.load_state_dict(self.best)
         return network.eval()
 
-    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The rows of each batch of an epoch; a last batch of one picture joins the one before it, since batch
-        normalisation can't learn from a single value."""
-        size, n = self.settings.batch_size, len(self.train_set)
-        rows = draws.order(self.seed, epoch, self.train_set.ids) if self.settings.shuffle else np.arange(n)
-        cut = [rows[start : start + size] for start in range(0, n, size)]
-        if self.settings.drop_last and len(cut) > 1 and len(cut[-1]) < size:
-            cut.pop()
-        if len(cut) > 1 and len(cut[-1]) == 1:
-            cut[-2:] = [np.concatenate(cut[-2:])]
-        return cut
-
-    def batch(self, rows: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
-        """Pictures and labels as the network sees them in training: (N, C, H, W) float32, (N,) int64."""
-        images = torch.from_numpy(np.ascontiguousarray(self.train_set.images[rows])).to(self.job.device)
-        images = self.augment.apply(images, self.train_set.ids[rows], self.seed, epoch, size=self.preprocess.input_size)
-        labels = torch.from_numpy(self.train_set.labels[rows]).to(self.job.device)
-        return self.preprocess.to_input(images), labels
-
-    def seen(self, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """The first `count` training pictures of the first epoch as the network sees them, but for the scaling:
-        uint8 (count, C, H, W), and their labels."""
-        rows = np.concatenate(self._batches(0))[:count]
-        images = torch.from_numpy(np.ascontiguousarray(self.train_set.images[rows]))
-        size = self.preprocess.input_size
-        images = self.augment.apply(images, self.train_set.ids[rows], self.seed, 0, size=size)
-        return images.clamp(0, 255).to(torch.uint8).numpy(), self.train_set.labels[rows]
-
-    def _freeze(self, epoch: int) -> None:
-        named = dict(self.network.named_parameters())
-        for name, since in self.freezes.items():
-            if epoch + 1 >= since:
-                named[name].requires_grad_(False)
-                named[name].grad = None
-
-    def _train_mode(self) -> None:
-        """Training mode, but for normalisation layers that are frozen whole: their statistics stand still too."""
-        self.network.train()
-        for module in self.network.modules():
-            own = list(module.parameters(recurse=False))
-            if own and hasattr(module, "running_mean") and not any(p.requires_grad for p in own):
-                module.eval()
+    @contextlib.contextmanager
+    def _drawn(self, step: int) -> Iterator[None]:
+        """Dropout's numbers are those of (seed, step); the caller's own go on afterwards as if nothing had been."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(draws.key(self.seed, "dropout", step) >> 1)
+            yield
 
     def _objective(self, x: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(draws.key(self.seed, "dropout", step) >> 1)
-        logits = self.network(x)
+        with self._drawn(step):
+            logits = self.network(x)
+        wanted = (len(x), len(self.job.data.classes))
+        if logits.shape != wanted:
+            raise ConvscopeError(
+                f"a network must give one number a class for each picture: {wanted}. Got {tuple(logits.shape)}."
+            )
         objective = self.loss(logits, labels)
         penalty = self.network.penalty() if isinstance(self.network, Network) else None
         return logits, objective if penalty is None else objective + penalty
@@ -163,149 +136,182 @@ class Loop:
 
     def records(self) -> Iterator[Record]:
         """Train to the end, or until `stop()`; raises Diverged at the first number that isn't finite."""
-        with torch.random.fork_rng(devices=[]):
+        try:
             yield from self._records()
+        except nonfinite.Diverged as error:
+            yield Stopped(f"non-finite {error.what}", self.step, self.step // self.batches.an_epoch)
+            raise
 
     def _records(self) -> Iterator[Record]:
-        self._train_mode()
+        if self.settings.keep == "best" and not len(self.validation_set):
+            yield Note(
+                "keep = 'best' chooses by the validation loss. There are no such pictures: the last weights stay"
+            )
+        freeze.train_mode(self.network)
         seconds_a_step = self._measure()
+        pictures = len(self.validation_set) / max(1, len(self.train_set))
+        with_looks = seconds_a_step * (1 + forecast.LOOK_SHARE * pictures)
+        self._look_seconds = with_looks * self.batches.an_epoch - seconds_a_step * self.batches.an_epoch
         if not self.total_steps:
-            self.total_steps = self._plan_steps(seconds_a_step)
-        remaining = self.total_steps - self.step
-        # an epoch's look at the validation pictures costs about a third of a step for each picture
-        share = 1 + len(self.validation_set) / max(1, len(self.train_set)) / 3
+            self.total_steps = self._plan_steps(with_looks)
         yield Forecast(
-            seconds_a_step * self.batches_an_epoch * share, seconds_a_step * remaining * share,
-            self.total_steps / self.batches_an_epoch, self.total_steps, self._memory(),
+            with_looks * self.batches.an_epoch, with_looks * (self.total_steps - self.step),
+            self.total_steps / self.batches.an_epoch, self.total_steps, self._memory(),
         )  # fmt: skip
-        started = time.perf_counter() - self.elapsed
-        saved = self.elapsed
-        while self.step < self.total_steps:
+        self._zero = time.perf_counter() - self.elapsed
+        self._planned_at = self.elapsed
+        save_at = self.elapsed + _SAVE_EVERY_SECONDS
+        while self.step < self.total_steps and not self.reason:
             epoch = self.epoch
-            self._freeze(epoch)
-            self._train_mode()
-            batches = self._batches(epoch)
-            skip = self.step - epoch * self.batches_an_epoch
-            for rows in itertools.islice(batches, skip, None):
-                self.elapsed = time.perf_counter() - started
+            freeze.stop(self.network, self.freezes, epoch)
+            freeze.train_mode(self.network)
+            for rows in itertools.islice(self.batches.rows(epoch), self.step - epoch * self.batches.an_epoch, None):
                 if self._over():
                     break
-                yield self._one_step(rows, epoch, started)
+                if self.elapsed >= save_at:
+                    begin = self.elapsed
+                    yield from self.save()
+                    taken = self._tick() - begin
+                    save_at = self.elapsed + max(_SAVE_EVERY_SECONDS, taken / _SAVE_SHARE)
+                yield self._one_step(rows, epoch)
                 if self.step >= self.total_steps:
                     break
-            self.elapsed = time.perf_counter() - started
-            if self.reason == "interrupted":
-                break
-            if self.step == (epoch + 1) * self.batches_an_epoch or self.step >= self.total_steps or self.reason:
-                yield self._end_of_epoch(epoch, started)
-            if self.reason:
-                break
-            if self.elapsed - saved > _SAVE_EVERY_SECONDS and self.step < self.total_steps:
-                saved = self.elapsed
-                yield from self.save()
-        if self.reason == "interrupted":
-            yield from self.save()
-        elif not nonfinite.all_finite([p.detach() for p in self.network.parameters()]):
-            raise nonfinite.Diverged(self._diverged(self.batch(self._batches(0)[0], 0)[0], "weight"))
-        yield Stopped(self.reason or "epochs", self.step, self.step // self.batches_an_epoch)
+            if not self._interrupted and self.sums["n"]:
+                yield self._end_of_epoch(epoch)
+        if self._interrupted:
+            yield from self.save(must=True)
+        yield Stopped(self.reason or self._planned_end(), self.step, self.step // self.batches.an_epoch)
+
+    @property
+    def _interrupted(self) -> bool:
+        return self.reason == "interrupted"
+
+    def _tick(self) -> float:
+        self.elapsed = time.perf_counter() - self._zero
+        return self.elapsed
 
     def _over(self) -> bool:
+        """Whether training ends before the next step; a budget's steps are planned anew with each tenth of it."""
+        budget = self.settings.budget
+        self._tick()
         if self.job.stop():
             self.reason = "interrupted"
-        elif self.settings.budget is not None and self.elapsed >= self.settings.budget:
+        elif budget is not None and self.elapsed >= budget:
             self.reason = "budget"
+        elif budget is not None and self.step and self.elapsed >= self._planned_at + budget / 10:
+            self._planned_at = self.elapsed
+            self.total_steps = max(self.step + 1, self._plan_steps(self.elapsed / self.step))
         return bool(self.reason)
 
-    def _one_step(self, rows: NDArray[np.int64], epoch: int, started: float) -> Step:
+    def _planned_end(self) -> str:
+        most = forecast.MOST_EPOCHS_OF_A_BUDGET * self.batches.an_epoch
+        return "epochs" if self.settings.budget is None or self.total_steps == most else "budget"
+
+    def _one_step(self, rows: NDArray[np.int64], epoch: int) -> Step:
         begin = time.perf_counter()
         rate = schedule.rate(
             self.job.recipe.schedule, self.job.recipe.optimizer.learning_rate, self.step, self.total_steps,
-            self.batches_an_epoch,
+            self.batches.an_epoch,
         )  # fmt: skip
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        x, labels = self.batch(rows, epoch)
+        x, labels = self.batches.batch(rows, epoch)
         self.optimizer.zero_grad(set_to_none=True)
         logits, objective = self._objective(x, labels, self.step)
         value = float(objective.detach())
         if not math.isfinite(value):
-            raise nonfinite.Diverged(self._diverged(x, "loss"))
+            raise self._diverged("loss", x)
         objective.backward()  # type: ignore[no-untyped-call]
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        if not nonfinite.all_finite(gradients):
-            raise nonfinite.Diverged(self._diverged(x, "gradient"))
+        parameters = list(self.network.parameters())
+        if not nonfinite.all_finite([p.grad for p in parameters if p.grad is not None]):
+            raise self._diverged("gradient", x)
+        if not nonfinite.all_finite([p.detach() for p in parameters]):
+            raise self._diverged("weight", x)
         if self.settings.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+            nn.utils.clip_grad_norm_(parameters, self.settings.clip)
         self.optimizer.step()
         self.step += 1
         if self.average is not None:
-            self._follow()
+            self._follow(self.average)
         self.sums["loss"] += value * len(rows)
         self.sums["k"] += int((logits.detach().argmax(1) == labels).sum())
         self.sums["n"] += len(rows)
-        now = time.perf_counter()
-        self.elapsed = now - started
-        left = self.elapsed / self.step * (self.total_steps - self.step)
-        return Step(self.step, epoch + 1, value, rate, len(rows) / max(now - begin, 1e-9), self.elapsed, left)
+        seconds = time.perf_counter() - begin
+        left = self._tick() / self.step * (self.total_steps - self.step)
+        return Step(self.step, epoch + 1, value, rate, len(rows) / max(seconds, 1e-9), self.elapsed, left)
 
-    def _follow(self) -> None:
-        """Move the average a little towards the weights; less at the start, when the average knows nothing yet."""
-        assert self.average is not None
+    def _follow(self, average: nn.Module) -> None:
+        """Move the average a little towards the weights; more at the start, when the average knows nothing yet."""
         share = 1 - min(self.settings.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+            for mean, now in zip(average.state_dict().values(), self.network.state_dict().values(), strict=True):
                 if mean.is_floating_point():
                     mean.lerp_(now, share)
                 else:
                     mean.copy_(now)
 
-    def _diverged(self, x: Tensor, what: str) -> str:
-        self.reason = f"non-finite {what}"
-        return (
-            f"training needs finite numbers. At step {self.step + 1} the {what} is not: "
-            f"{nonfinite.find(self.network, x)}. "
-            f"Lower the learning rate (now {self.job.recipe.optimizer.learning_rate:g}), or start from smaller weights."
+    def _diverged(self, what: str, x: Tensor) -> nonfinite.Diverged:
+        with self._drawn(self.step):
+            where = nonfinite.find(self.network, x)
+        rate = self.job.recipe.optimizer.learning_rate
+        return nonfinite.Diverged(
+            what,
+            f"training needs finite numbers. At step {self.step + 1} the {what} is not: {where}. "
+            f"Lower the learning rate (now {rate:g}), or start from smaller weights.",
         )
 
-    def _end_of_epoch(self, epoch: int, started: float) -> Epoch:
-        n = max(1, int(self.sums["n"]))
-        validation_loss = validation_k = validation_n = None
-        best = False
-        if len(self.validation_set):
-            current = self.average if self.average is not None else self.network
-            classifier = Classifier(current, self.preprocess, self.job.data.classes)
-            found = score(predictions(classifier, self.validation_set))
-            validation_loss, validation_k, validation_n = found.loss, found.k, found.n
-            best = found.loss < self.best_loss
-            if best:
-                self.best_loss, self.best_epoch = found.loss, epoch
-                if self.settings.keep == "best":
-                    self.best = {name: t.detach().clone() for name, t in current.state_dict().items()}
-            patience = self.settings.patience
-            if patience and epoch - self.best_epoch >= patience and self.step < self.total_steps and not self.reason:
-                self.reason = (
-                    f"early stopping: the validation loss has not fallen for {patience} epochs; it was lowest, "
-                    f"{self.best_loss:.4f}, in epoch {self.best_epoch + 1}"
-                )
-        self.elapsed = time.perf_counter() - started
-        left = self.elapsed / max(1, self.step) * (self.total_steps - self.step)
+    def _check_weights(self) -> None:
+        """What is kept or scored must be finite; the next step would have found it."""
+        if not nonfinite.all_finite(self.network.state_dict().values()):
+            raise self._diverged("weight", self.batches.batch(self.batches.rows(0)[0], 0)[0])
+
+    def _end_of_epoch(self, epoch: int) -> Epoch:
+        self._check_weights()
+        n = int(self.sums["n"])
+        validation_loss, k_right, of = self._look(epoch) if len(self.validation_set) else (None, None, None)
+        left = self._tick() / max(1, self.step) * (self.total_steps - self.step)
         done = Epoch(
-            epoch + 1, self.step, self.sums["loss"] / n, int(self.sums["k"]), n, validation_loss, validation_k,
-            validation_n, self.optimizer.param_groups[0]["lr"], self.elapsed, left, best,
+            epoch + 1, self.step, self.sums["loss"] / n, int(self.sums["k"]), n, validation_loss, k_right, of,
+            self.optimizer.param_groups[0]["lr"], self.elapsed, left, self.best_epoch == epoch,
         )  # fmt: skip
         self.sums = {"loss": 0.0, "k": 0, "n": 0}
         return done
+
+    def _look(self, epoch: int) -> tuple[float, int, int]:
+        """Loss, k and n of the validation pictures. Keeps the network where it is the best, and ends the run where
+        `patience` is used up."""
+        begin = time.perf_counter()
+        current = self.average if self.average is not None else self.network
+        classifier = Classifier(current, self.preprocess, self.job.data.classes)
+        try:
+            found = score(predictions(classifier, self.validation_set))
+        except RunFailed as error:
+            raise nonfinite.Diverged("output", f"after step {self.step}, on the validation pictures: {error}") from None
+        self._look_seconds = time.perf_counter() - begin
+        keeps = self.settings.keep == "best"
+        if found.loss < self.best_loss:
+            self.best_loss, self.best_epoch = found.loss, epoch
+            if keeps:
+                self.best = {name: t.detach().clone() for name, t in current.state_dict().items()}
+        patience = self.settings.patience
+        if patience and epoch - self.best_epoch >= patience and self.step < self.total_steps and not self.reason:
+            kept = "that epoch's weights are kept" if keeps else "the last weights are kept"
+            self.reason = (
+                f"early stopping: the validation loss has not fallen for {patience} epochs; it was lowest, "
+                f"{self.best_loss:.4f}, in epoch {self.best_epoch + 1}; {kept}"
+            )
+        return found.loss, found.k, found.n
 
     # ---- how long, how much ------------------------------------------------------------------------------------
 
     def _measure(self) -> float:
         """Seconds a step takes here: forward and backward on a real batch, with nothing learned from it."""
         buffers = {name: t.clone() for name, t in self.network.named_buffers()}
-        rows = self._batches(self.epoch)[0]
+        rows = self.batches.rows(self.epoch)[0]
         seconds = math.inf
         for _ in range(3):
             begin = time.perf_counter()
-            x, labels = self.batch(rows, self.epoch)
+            x, labels = self.batches.batch(rows, self.epoch)
             _, objective = self._objective(x, labels, self.step)
             if objective.requires_grad:
                 objective.backward()  # type: ignore[no-untyped-call]
@@ -319,31 +325,30 @@ class Loop:
         return seconds
 
     def _plan_steps(self, seconds_a_step: float) -> int:
+        """The steps of the whole run. Those of a budget are what fits into the rest of it, before a last look."""
         if self.settings.steps is not None:
             return self.settings.steps
         if self.settings.epochs is not None:
-            return max(1, math.ceil(self.settings.epochs * self.batches_an_epoch - 1e-9))
+            return self.settings.epochs * self.batches.an_epoch
         assert self.settings.budget is not None
-        share = 1 + len(self.validation_set) / max(1, len(self.train_set)) / 3
-        steps = int(self.settings.budget * _RESERVE / (seconds_a_step * share))
-        return max(1, min(steps, MOST_EPOCHS_OF_A_BUDGET * self.batches_an_epoch))
+        rest = self.settings.budget - self.elapsed - self._look_seconds
+        most = forecast.MOST_EPOCHS_OF_A_BUDGET * self.batches.an_epoch
+        return max(1, min(self.step + forecast.steps_in(rest, seconds_a_step), most))
 
     def _memory(self) -> int:
-        """About how many bytes weights, gradients, optimiser and one batch's activations take."""
-        numbers = sum(p.numel() for p in self.network.parameters())
-        moments = 2 if self.job.recipe.optimizer.name != "sgd" else 1
-        weights = 4 * numbers * (2 + moments + (self.average is not None))
-        if not isinstance(self.network, Network):
-            return weights
-        activations = sum(math.prod(row.after) for row in self.network.sizes.rows)
-        return weights + 2 * 4 * activations * min(self.settings.batch_size, len(self.train_set))
+        batch = min(self.settings.batch_size, len(self.train_set))
+        return forecast.memory(self.network, self.job.recipe.optimizer.name, batch, self.average is not None)
 
     # ---- stopping and going on ---------------------------------------------------------------------------------
 
-    def save(self) -> Iterator[Record]:
-        """A checkpoint of everything that the next step depends on. A full disk is a note, not the end."""
+    def save(self, must: bool = False) -> Iterator[Record]:
+        """A checkpoint of everything that the next step depends on.
+
+        A full disk is a note, not the end; where it `must` be saved, since the training stops here, RunFailed.
+        """
         if self.job.checkpoints is None:
             return
+        self._check_weights()
         tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{name}": t for name, t in self.average.state_dict().items()}
@@ -357,17 +362,28 @@ class Loop:
             "best_epoch": self.best_epoch,
             "sums": self.sums,
         }
-        yield checkpoint.attempt(self.job.checkpoints, self.step, tensors, state)
+        if must:
+            yield Saved(self.step, str(checkpoint.save(self.job.checkpoints, self.step, tensors, state)))
+        else:
+            yield checkpoint.attempt(self.job.checkpoints, self.step, tensors, state)
 
     def resume(self, saved: checkpoint.Checkpoint) -> None:
-        """Go on from a checkpoint: the same bits as if the training had never stopped."""
+        """Go on from a checkpoint: the same bits as if the training had never stopped.
+
+        Raises ConvscopeError where it is of another network.
+        """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "best": {}, "optimizer": {}}
         for name, tensor in saved.tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        self.network.load_state_dict(parts["network"])
-        if self.average is not None:
-            self.average.load_state_dict(parts["average"])
+        try:
+            self.network.load_state_dict(parts["network"])
+            if self.average is not None:
+                self.average.load_state_dict(parts["average"])
+        except RuntimeError as error:
+            raise ConvscopeError(
+                f"a checkpoint must fit the network that goes on with it. {saved.path} doesn't: {error}"
+            ) from None
         self.best = parts["best"] or None
         optim.load_state_tensors(self.optimizer, self.network, parts["optimizer"])
         self.step = saved.step
@@ -377,18 +393,3 @@ class Loop:
         self.best_loss = math.inf if best_loss is None else float(best_loss)
         self.best_epoch = int(saved.state["best_epoch"])
         self.sums = dict(saved.state["sums"])
-
-
-def _freezes(network: nn.Module, words: tuple[str, ...]) -> dict[str, int]:
-    """The parameters that `freeze` names, and the epoch from which on each stands still."""
-    named = dict(network.named_parameters())
-    found: dict[str, int] = {}
-    for word in words:
-        name, _, since = word.partition("@")
-        hits = [p for p in named if p == name or p.startswith(f"{name}.")]
-        if not hits:
-            layers = {p.rpartition(".")[0] for p in named}
-            raise ConvscopeError(unknown("layer or tensor in freeze", name, layers))
-        for hit in hits:
-            found[hit] = min(int(since or 0), found.get(hit, 1 << 30))
-    return found

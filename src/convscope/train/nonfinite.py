@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,12 +11,23 @@ from convscope.errors import RunFailed
 
 
 class Diverged(RunFailed):
-    """Training met a loss, a gradient or a weight that is not finite, and stopped before the step."""
+    """Training met a loss, a gradient, a weight or an output that is not finite. `what` is which of these."""
+
+    def __init__(self, what: str, message: str) -> None:
+        super().__init__(message)
+        self.what = what
 
 
-def all_finite(tensors: list[Tensor]) -> bool:
-    """Whether every number in every tensor is finite; one pass, no copies."""
-    return not tensors or bool(torch.isfinite(torch.stack([t.sum() for t in tensors]).sum()))
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether every number in every tensor is finite.
+
+    NaN and infinity survive a sum, so one pass without copies settles the usual case; a sum that merely ran over is
+    looked at number by number.
+    """
+    some = [t for t in tensors if t.is_floating_point()]
+    if not some or bool(torch.isfinite(torch.stack([t.sum(dtype=torch.float32) for t in some]).sum())):
+        return True
+    return not any(map(_bad, some))
 
 
 def _bad(tensor: Tensor | None) -> bool:
@@ -22,35 +35,49 @@ def _bad(tensor: Tensor | None) -> bool:
 
 
 def find(network: nn.Module, x: Tensor) -> str:
-    """One sentence: the first thing that isn't finite, in the order weights, input, outputs, gradients.
+    """What isn't finite, in the order of cause and effect: weights, input, outputs, gradients, statistics.
 
     x: (N, C, H, W), the batch at which it was noticed. Gradients are named from the loss backwards, since that is the
     way in which they spread.
     """
-    for name, tensor in network.state_dict().items():
-        if _bad(tensor):
+    for name, parameter in network.named_parameters():
+        if _bad(parameter):
             return f"the weights of {name} are not finite"
     if _bad(x):
-        return "the input is not finite: look at mean and std in [input]"
+        return "the input is not finite, which is mean or std in [input]"
+    layer = _first_output(network, x)
+    if layer is not None:
+        return f"{layer} is the first layer whose output is not finite"
+    for name, parameter in reversed(list(network.named_parameters())):
+        if _bad(parameter.grad):
+            return f"the gradient of {name} is the first, from the loss backwards, that is not finite"
+    for name, buffer in network.named_buffers():
+        if _bad(buffer):
+            return f"the statistics of {name} are not finite"
+    return "the loss alone is not finite: every output is"
+
+
+def _first_output(network: nn.Module, x: Tensor) -> str | None:
+    """The first layer, in the order of the work, whose output is not finite; None where all are."""
     found: list[str] = []
-    hooks = []
-    for name, module in network.named_modules():
-        if name and not list(module.children()):
 
-            def watch(module: nn.Module, given: object, out: object, name: str = name) -> None:
-                if isinstance(out, Tensor) and _bad(out):
-                    found.append(name)
+    def watched(name: str) -> None:
+        def watch(module: nn.Module, given: object, out: object) -> None:
+            if isinstance(out, Tensor) and _bad(out):
+                found.append(name)
 
-            hooks.append(module.register_forward_hook(watch))
+        hooks.append(layers[name].register_forward_hook(watch))
+
+    # a module without parts is a layer; the whole comes last, for what its forward does between its parts
+    layers = {name: module for name, module in network.named_modules() if name and not any(module.children())}
+    layers["the network"] = network
+    hooks: list[torch.utils.hooks.RemovableHandle] = []
     try:
+        for name in layers:
+            watched(name)
         with torch.no_grad():
             network(x)
     finally:
         for hook in hooks:
             hook.remove()
-    if found:
-        return f"{found[0]} is the first layer whose output is not finite"
-    for name, parameter in reversed(list(network.named_parameters())):
-        if _bad(parameter.grad):
-            return f"the gradient of {name} is the first, from the loss backwards, that is not finite"
-    return "the loss alone is not finite: every output is"
+    return found[0] if found else None

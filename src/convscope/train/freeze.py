@@ -1,0 +1,44 @@
+"""Parameters that stand still: `[train] freeze`, from the start or from an epoch on."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from convscope.errors import ConvscopeError, unknown
+
+
+def named(network: nn.Module, words: tuple[str, ...]) -> dict[str, int]:
+    """The parameters that the words of `freeze` name, and the epoch, from 1, from which on each stands still.
+
+    A word is a layer or a tensor: "conv1", "conv1.bias", "conv1.bias@3". Raises ConvscopeError for an unknown one.
+    """
+    parameters = [name for name, _ in network.named_parameters()]
+    found: dict[str, int] = {}
+    for word in words:
+        place, _, since = word.partition("@")
+        hits = [name for name in parameters if name == place or name.startswith(f"{place}.")]
+        if not hits:
+            layers = {name.rpartition(".")[0] for name in parameters}
+            raise ConvscopeError(unknown("layer or tensor in freeze", place, layers))
+        for hit in hits:
+            found[hit] = min(int(since or 1), found.get(hit, 1 << 30))
+    if parameters and len(found) == len(parameters):
+        raise ConvscopeError("freeze must leave something to learn. It names every layer; leave out at least the last.")
+    return found
+
+
+def stop(network: nn.Module, since: dict[str, int], epoch: int) -> None:
+    """Before an epoch, counted from 0: what stands still from now on has no gradient, and so no step and no decay."""
+    for name, parameter in network.named_parameters():
+        if epoch + 1 >= since.get(name, 1 << 30):
+            parameter.requires_grad_(False)
+            parameter.grad = None
+
+
+def train_mode(network: nn.Module) -> None:
+    """Training mode, but for normalisation layers that are frozen whole: their statistics stand still too."""
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        if own and hasattr(module, "running_mean") and not any(p.requires_grad for p in own):
+            module.eval()
