@@ -8,7 +8,7 @@ expand("conv {3x3,5x5} 20, ...")                           # the alternatives, e
 
 from __future__ import annotations
 
-from convscope.notation.canonical import NOTATION, canonical
+from convscope.notation.canonical import NOTATION, brief, canonical
 from convscope.notation.expand import Alternative, count, expand
 from convscope.notation.heading import read_input
 from convscope.notation.parse import parse
@@ -21,6 +21,7 @@ __all__ = [
     "Alternative",
     "NotationError",
     "Tree",
+    "brief",
     "canonical",
     "count",
     "expand",

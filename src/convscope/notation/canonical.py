@@ -27,30 +27,39 @@ def canonical(tree: syntax.Tree) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _item(item: syntax.Item) -> str:
+def brief(tree: syntax.Tree) -> str:
+    """The same network on one line, as a person would write it: what is as usual is left out, and comes back when the
+    text is parsed."""
+    head = [f"input {'x'.join(map(str, tree.input))}"] if tree.input is not None else []
+    head += [f"classes {tree.classes}"] if tree.classes is not None else []
+    head += [f"let {p.name}({', '.join(p.parameters)}) = {_form(p.body, usual=True)}" for p in tree.pieces]
+    return ", ".join([*head, *(_item(item, usual=True) for item in tree.items)])
+
+
+def _item(item: syntax.Item, usual: bool = False) -> str:
     label = f"{item.label}: " if item.label else ""
     check = f" -> {'x'.join(map(str, item.expect))}" if item.expect else ""
-    return label + _form(item.form) + check
+    return label + _form(item.form, usual) + check
 
 
-def _inside(group: syntax.Group) -> str:
-    return ", ".join(_item(item) for item in group.items)
+def _inside(group: syntax.Group, usual: bool) -> str:
+    return ", ".join(_item(item, usual) for item in group.items)
 
 
-def _form(form: syntax.Form) -> str:
+def _form(form: syntax.Form, usual: bool = False) -> str:
     match form:
         case syntax.Layer():
-            return layer(form)
+            return _short(form) if usual else layer(form)
         case syntax.Group():
-            return f"( {_inside(form)} )"
+            return f"( {_inside(form, usual)} )"
         case syntax.Repeat():
-            return f"{show(form.count)} * {_form(form.body)}"
+            return f"{show(form.count)} * {_form(form.body, usual)}"
         case syntax.Branches():
-            return f"{form.kind}( {' | '.join(map(_inside, form.branches))} )"
+            return f"{form.kind}( {' | '.join(_inside(branch, usual) for branch in form.branches)} )"
         case syntax.Regions():
-            return f"regions {_full(form.grid)} {_form(form.body)}"
+            return f"regions {_full(form.grid)} {_form(form.body, usual)}"
         case syntax.Aux():
-            return f"aux weight={show(form.weight)} {_form(form.body)}"
+            return f"aux weight={show(form.weight)} {_form(form.body, usual)}"
         case syntax.Call():
             return f"{form.name}({', '.join(map(_value, form.values))})"
 
@@ -83,8 +92,29 @@ def layer(node: syntax.Layer) -> str:
     if node.ceil:
         words.append("ceil")
     words += [flag for flag in kind.flags if node.options[flag]]
-    for name in kind.options:
-        value = node.options[name]
-        if value is not None:
-            words.append(f"{name}={_full(value) if name == 'to' else show(value)}")
+    words += [_option(name, node.options[name]) for name in kind.options if node.options[name] is not None]
     return " ".join(words)
+
+
+def _short(node: syntax.Layer) -> str:
+    """One layer without what is as usual: the words of `layer` that a parser would not add by itself."""
+    kind = KINDS[node.kind]
+    options = [
+        _option(name, node.options[name])
+        for name, given in kind.options.items()
+        if node.options[name] is not None and node.options[name] != given.default
+    ]
+    usual = {"/1"} if kind.stride == "one" else {f"/{show(node.kernel)}"} if kind.stride == "kernel" else set()
+    usual |= {kind.padding} if kind.padding and not node.ceil else set()
+    given = [word for word in layer(node).split(" ") if word not in usual and "=" not in word]
+    last = kind.places[-1] if kind.places else None
+    if last is not None and not last.required:
+        value = node.units if last.name == "units" else node.options[last.name]
+        if value == last.default and given[-1] == show(value):
+            given.pop()
+    pad = [word for word in layer(node).split(" ") if word.startswith("pad=")]
+    return " ".join([*given, *(word for word in pad if not (node.ceil and word == "pad=0")), *options])
+
+
+def _option(name: str, value: Value) -> str:
+    return f"{name}={_full(value) if name == 'to' else show(value)}"

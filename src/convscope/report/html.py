@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from convscope import files
 from convscope.evaluate import metrics
 from convscope.evaluate.predictions import Predictions
+from convscope.notation import brief, parse
 from convscope.report.curves import curves
 from convscope.report.markup import Markup, escaped, join, tag
 from convscope.report.matrix import NAMED, matrix
@@ -150,11 +151,12 @@ def _head(title: str, run: Run) -> Markup:
     if run.looks:
         facts.append(("Looks at the test split", str(run.looks)))
     notes = list(dict.fromkeys(r.text for r in records if isinstance(r, Note)))
-    network = str(run.recipe.get("network", ""))  # the canonical text of a large network says less than its table
+    text = str(run.recipe.get("network", ""))
+    network = brief(parse(text)) if text else ""
     return tag(
         "header",
         tag("h1", title),
-        tag("p", tag("code", network), class_="net") if 0 < len(network) <= 200 else "",
+        tag("p", tag("code", network), class_="net") if 0 < len(network) <= 400 else "",
         _score(run.test),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
         tag("ul", *(tag("li", note) for note in notes), class_="notes") if notes else "",
