@@ -34,7 +34,7 @@ def command(
         return api.train_records("digits", out=out, stop=stop, progress=progress)
 
     code, records = watch(begin, quiet=quiet)
-    if code:
+    if code or quiet:
         return code
     from convscope import api
 

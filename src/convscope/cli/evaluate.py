@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Annotated
 
@@ -32,8 +33,8 @@ def command(
     if json:
         about = {
             "split": part, "k": found.k, "n": found.n, "accuracy": found.accuracy, "low": found.low,
-            "high": found.high, "loss": found.loss, "top5_k": found.top5_k, "look": look,
-            "classes": [vars_of(one) for one in classes], "confusion": confusion(said),
+            "high": found.high, "confidence": 0.95, "loss": found.loss, "top5_k": found.top5_k, "look": look,
+            "classes": [dataclasses.asdict(one) for one in classes], "confusion": confusion(said),
         }  # fmt: skip
         print(json_line(about, sys.stdout))
         return 0
@@ -45,10 +46,3 @@ def command(
         say(sys.stdout, note)
     say(sys.stdout, listings.evaluate(found, classes, part, stream=sys.stdout))
     return 0
-
-
-def vars_of(record: object) -> dict[str, object]:
-    """A dataclass as plain data."""
-    import dataclasses
-
-    return dataclasses.asdict(record)  # type: ignore[call-overload, no-any-return]

@@ -47,7 +47,7 @@ def command(
         say(sys.stdout, listings.predictions(rows, sys.stdout))
     if csv:
         _write_csv(Path(csv), classifier.classes, table)
-        say(sys.stdout, f"{len(table)} predictions are in {csv}")
+        say(sys.stderr if json else sys.stdout, f"{len(table)} predictions are in {csv}")
     for line in unreadable:
         say(sys.stderr, f"unreadable: {line}")
     if unreadable:

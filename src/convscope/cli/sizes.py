@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from convscope.errors import ConvscopeError
 
 
 def read_input(word: str) -> tuple[int, int, int | None]:
     """Height, width and, where given, channels; full-width signs and `×` are fine. Raises ConvscopeError."""
-    parts = re.split("[xX×]", word.strip())
+    parts = re.split("[xX×]", unicodedata.normalize("NFKC", word).strip())
     if len(parts) not in (2, 3) or not all(part.isascii() and part.isdigit() and int(part) for part in parts):
         raise ConvscopeError(f"--input must be height x width, or height x width x channels: 28x28x1. Got {word!r}.")
     height, width, *channels = map(int, parts)

@@ -55,7 +55,7 @@ def command(
         if channels:
             settings["input.channels"] = channels
     settings |= _pairs(set_ or [])
-    if resume and (x or settings):
+    if resume and (x or settings or out):
         raise ConvscopeError(
             "--resume goes on with a run as it was begun: give nothing beside it but --device, --quiet and --json."
         )
@@ -66,16 +66,14 @@ def command(
         )
     from convscope.cli.watching import watch
 
+    word = x or settings.pop("data", "")
+
     def begin(stop: Callable[[], bool], progress: Callable[[str, int, int], None]) -> Iterator[Record]:
         from convscope import api
 
         if resume:
             return api.resume(resume, device=device, stop=stop, progress=progress)
-        if not x:
-            return api.train_records(
-                settings.pop("data"), settings=settings, out=out, device=device, stop=stop, progress=progress
-            )
-        return api.train_records(x, settings=settings, out=out, device=device, stop=stop, progress=progress)
+        return api.train_records(word, settings=settings, out=out, device=device, stop=stop, progress=progress)
 
     return watch(begin, quiet=quiet, as_json=json)[0]
 

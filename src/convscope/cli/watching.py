@@ -10,7 +10,7 @@ from types import FrameType
 
 from convscope.report.progress import Progress
 from convscope.report.terminal import Terminal
-from convscope.report.text import json_line
+from convscope.report.text import json_line, say
 from convscope.run import Record, Started, Stopped, Tested, to_json
 
 
@@ -55,15 +55,29 @@ def watch(begin: Begin, *, quiet: bool = False, as_json: bool = False) -> tuple[
         Terminal(sys.stdout) as terminal,
         Progress(sys.stderr, show=not (quiet or as_json)) as progress,
     ):
-        for record in begin(asked, progress):
+
+        def reading(what: str, done: int, total: int) -> None:
+            if asked():  # before the first step there is nothing to save
+                raise KeyboardInterrupt
+            progress(what, done, total)
+
+        try:
+            for record in begin(asked, reading):
+                progress.close()
+                if as_json:
+                    print(json_line(to_json(record), sys.stdout), flush=True)
+                elif not quiet or isinstance(record, Tested) or _interrupted(record):
+                    terminal.show(record)
+                if isinstance(record, Started | Tested | Stopped):
+                    kept.append(record)
+        except KeyboardInterrupt:
             progress.close()
-            if as_json:
-                print(json_line(to_json(record), sys.stdout), flush=True)
-            elif not quiet or isinstance(record, Tested):
-                terminal.show(record)
-            if isinstance(record, Started | Tested | Stopped):
-                kept.append(record)
-        stopped = [record for record in kept if isinstance(record, Stopped)]
-        if stopped and stopped[-1].reason == "interrupted":
-            return 128 + (asked.signal or signal.SIGINT), kept
+            say(sys.stderr, "interrupted; nothing more was saved")
+            return 128 + asked.signal, kept
+        if any(map(_interrupted, kept)):
+            return 128 + asked.signal, kept
     return 0, kept
+
+
+def _interrupted(record: Record) -> bool:
+    return isinstance(record, Stopped) and record.reason == "interrupted"

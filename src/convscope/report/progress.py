@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
 from convscope.report.numbers import grouped, seconds
-from convscope.report.text import safe, width
+from convscope.report.text import crop, padded, safe, width
 
 _QUIET_SECONDS = 0.5
 _PLAIN_SECONDS = 10.0
@@ -46,18 +47,24 @@ class Progress:
         if now - self._began < _QUIET_SECONDS or now - self._printed < wait:
             return
         self._printed = now
-        left = (now - self._began) / max(done, 1) * (total - done)
-        share = done / total if total else 0.0
-        counts = f"{grouped(done)} of {grouped(total)}" if total else grouped(done)
         if self._live:
-            bar = "#" * int(share * _BAR)
-            line = f"{what} [{bar:.<{_BAR}}] {counts}, {seconds(left)} left"
-            line = safe(line, self.stream)
-            self.stream.write("\r" + line + " " * max(0, self._drawn - width(line)))
+            columns = shutil.get_terminal_size().columns - 1
+            line = crop(safe(self._line(done, total, now), self.stream), columns)
+            self.stream.write("\r" + padded(line, min(self._drawn, columns)))
             self._drawn = width(line)
         else:
-            self.stream.write(safe(f"{what}: {counts}, {seconds(left)} left\n", self.stream))
+            self.stream.write(safe(self._line(done, total, now), self.stream) + "\n")
         self.stream.flush()
+
+    def _line(self, done: int, total: int, now: float) -> str:
+        if not total:
+            return f"{self._what}: {grouped(done)}"
+        left = seconds((now - self._began) / max(done, 1) * (total - done))
+        counts = f"{grouped(done)} of {grouped(total)}, {left} left"
+        if not self._live:
+            return f"{self._what}: {counts}"
+        bar = "#" * int(done / total * _BAR)
+        return f"{self._what} [{bar:.<{_BAR}}] {counts}"
 
     def close(self) -> None:
         """Wipe the live line. May be called twice."""
