@@ -14,7 +14,7 @@ from typing import Any
 
 from convscope.files import disk
 
-PRIMITIVES = ("_open", "_write", "_fsync", "_replace", "_mkdir", "_rmdir", "_remove", "_truncate")
+PRIMITIVES = ("_open", "_write", "_fsync", "_replace", "_mkdir", "_rmdir", "_remove")
 
 #: What may go wrong at a call. "short" writes half and goes on, "torn" writes half and then finds the disk full;
 #: "kill" ends the process before the call, "half-kill" in the middle of a write.

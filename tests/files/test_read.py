@@ -35,8 +35,11 @@ def test_errors_of_reading(tmp_path: Path) -> None:
     bad.write_bytes(b'{"a": 1}\n{"b"\n{"c": 1}\n')
     with pytest.raises(ConvscopeError, match=r"bad must hold one JSON object a line\. Line 2: "):
         files.read_lines(bad)
+    bad.write_bytes(b'{"a": 1}\n{"b": "\xff"}\n{"c": 1}\n')
+    with pytest.raises(ConvscopeError, match=r"one JSON object a line\. Line 2: 'utf-8' codec"):
+        files.read_lines(bad)
     bad.write_bytes(b'{"a": 1}\n\n[3]\n')
-    with pytest.raises(ConvscopeError, match=r"one JSON object a line\. Line 3 is '\[3\]'"):
+    with pytest.raises(ConvscopeError, match=r"one JSON object a line\. Line 3 is \[3\]"):
         files.read_lines(bad)
 
 

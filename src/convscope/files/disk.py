@@ -1,7 +1,7 @@
 """Writing to the disk: the primitives, and what is made of them for one file.
 
 Every step of a save is one call of a primitive (`_open`, `_write`, `_fsync`, `_replace`, `_mkdir`, `_rmdir`,
-`_remove`, `_truncate`), so that a test can make the n-th of them fail, or kill the process there. The other modules of
+`_remove`), so that a test can make the n-th of them fail, or kill the process there. The other modules of
 this room call them as `disk._open(...)`, for the same reason.
 """
 
@@ -65,10 +65,6 @@ def _remove(path: Path) -> None:
 
 def _rmdir(path: Path) -> None:
     path.rmdir()
-
-
-def _truncate(descriptor: int, size: int) -> None:
-    os.ftruncate(descriptor, size)
 
 
 class _Raw(io.FileIO):
@@ -220,9 +216,10 @@ def write_json(path: Path | str, value: object) -> None:
 
 
 def append_line(path: Path | str, record: Mapping[str, object], *, sync: bool = False) -> None:
-    """Adds one JSON line; it is whole, or (full disk, `RunFailed`) the file is as before.
+    """Adds one JSON line; with `sync` it is on disk on return. `RunFailed` when the disk refuses.
 
-    A half line that a killed process left at the end is cut off first. With `sync` the line is on disk on return.
+    Processes and threads may add to one file at once, so nothing is ever cut off: after a half line that a killed
+    process or a full disk left comes an empty one, by which `read_lines` knows that the half is to be dropped.
     """
     target = Path(path)
     line = (to_json(dict(record), indent=None) + "\n").encode("utf-8")
@@ -230,15 +227,11 @@ def append_line(path: Path | str, record: Mapping[str, object], *, sync: bool = 
         new = not target.exists()
         descriptor = _open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
-            size = _end_of_lines(descriptor)
-            try:
-                rest = memoryview(line)
-                while rest:
-                    rest = rest[_write(descriptor, rest) :]
-            except OSError:
-                with contextlib.suppress(OSError):
-                    _truncate(descriptor, size)
-                raise
+            size = os.lseek(descriptor, 0, os.SEEK_END)
+            os.lseek(descriptor, max(0, size - 1), os.SEEK_SET)
+            rest = memoryview(line if os.read(descriptor, 1) in (b"\n", b"") else b"\n\n" + line)
+            while rest:
+                rest = rest[_write(descriptor, rest) :]
             if sync:
                 _fsync(descriptor)
         finally:
@@ -247,23 +240,6 @@ def append_line(path: Path | str, record: Mapping[str, object], *, sync: bool = 
             sync_folder(target.parent)
     except OSError as error:
         raise _failed(target, error, "Its earlier lines are whole.") from error
-
-
-def _end_of_lines(descriptor: int) -> int:
-    """Cuts a half line off the end of an open file of lines; the size after that."""
-    size = end = os.lseek(descriptor, 0, os.SEEK_END)
-    while end > 0:
-        start = max(0, end - 4096)
-        os.lseek(descriptor, start, os.SEEK_SET)
-        block = os.read(descriptor, end - start)
-        newline = block.rfind(b"\n")
-        if newline >= 0:
-            end = start + newline + 1
-            break
-        end = start
-    if end != size:
-        _truncate(descriptor, end)
-    return end
 
 
 def remove_file(path: Path | str) -> None:

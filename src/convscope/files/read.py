@@ -10,6 +10,7 @@ from typing import Any
 from convscope.errors import ConvscopeError
 
 FORMAT = 1
+BOM = b"\xef\xbb\xbf"
 
 
 def read_bytes(path: Path | str) -> bytes:
@@ -24,10 +25,7 @@ def read_bytes(path: Path | str) -> bytes:
 
 def read_text(path: Path | str) -> str:
     """The file's text: UTF-8, with or without the mark that Windows' editor puts first; lines end in "\\n"."""
-    return _decode(path, read_bytes(path))
-
-
-def _decode(path: Path | str, data: bytes) -> str:
+    data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -49,19 +47,25 @@ def read_json(path: Path | str) -> Any:
 
 
 def read_lines(path: Path | str) -> list[dict[str, Any]]:
-    """The JSON objects in a file of lines; a last line without its end (a killed writer's) is dropped."""
-    data = read_bytes(path)
-    text = _decode(path, data[: data.rfind(b"\n") + 1])
+    """The JSON objects in a file of lines.
+
+    A half line is dropped: at the end (its writer was killed, or is writing), or where an empty line follows it, which
+    `append_line` puts after a half. Any other damage raises `ConvscopeError` with the line's number.
+    """
+    *lines, _ = read_bytes(path).removeprefix(BOM).split(b"\n")
     records: list[dict[str, Any]] = []
-    for number, line in enumerate(text.split("\n")[:-1], start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        half = number < len(lines) and not lines[number].strip()
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ConvscopeError(f"{path} must hold one JSON object a line. Line {number}: {error.msg}.") from error
+            record = json.loads(line.decode("utf-8"))
+        except ValueError as error:
+            if half:
+                continue
+            raise ConvscopeError(f"{path} must hold one JSON object a line. Line {number}: {error}.") from error
         if not isinstance(record, dict):
-            raise ConvscopeError(f"{path} must hold one JSON object a line. Line {number} is {line[:40]!r}.")
+            raise ConvscopeError(f"{path} must hold one JSON object a line. Line {number} is {record!r:.40}.")
         records.append(record)
     return records
 
