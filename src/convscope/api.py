@@ -309,7 +309,7 @@ def resume(
             notes.append(_begin_from(kept.from_, realised.network)[0])
     yield from _logged(
         folder,
-        _train(folder, realised, kept, kernels.device(device), kernels.plan(), notes, stop, started, saved),
+        _train(folder, realised, kept, kernels.device(device), folder.plan, notes, stop, started, saved),
     )
 
 
@@ -346,7 +346,7 @@ def _train(
     )  # fmt: skip
     for note in notes:
         yield Note(note)
-    loop = Loop(Job(network, dataset, resolved, folder.checkpoint_path, device, stop))
+    loop = Loop(Job(network, dataset, resolved, folder.checkpoint_path, device, stop, plan))
     if saved is not None:
         loop.resume(saved)
     for record in loop.records():

@@ -1,7 +1,8 @@
 """How this machine carries out a training step, as plain data. A plan never changes the mathematics beyond rounding.
 
-This version has one plan: float32, PyTorch's own layout, as many threads as the process has. It is kept in the run,
-and a run that is resumed takes the stored one.
+This version has one plan: float32, channels last (in memory the maps of a position lie side by side, which spares
+oneDNN a reordering before each convolution), as many threads as the process has. It is kept in the run, and a run that
+is resumed takes the stored one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def plan() -> dict[str, Any]:
     """The plan for a new run here."""
     return {
         "precision": "float32",
-        "layout": "contiguous",
+        "layout": "channels_last",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "capability": torch.backends.cpu.get_cpu_capability(),
@@ -36,6 +37,11 @@ def apply(stored: dict[str, Any]) -> list[str]:
         for name in ("torch", "capability", "threads")
         if name in stored and stored[name] != now[name]
     ]
+
+
+def layout(stored: dict[str, Any]) -> torch.memory_format:
+    """How a plan lays pictures and weights out in memory."""
+    return torch.channels_last if stored.get("layout") == "channels_last" else torch.contiguous_format
 
 
 def device(word: str) -> torch.device:

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope import draws
+from convscope import draws, kernels
 from convscope.classifier import Classifier
 from convscope.data.images import DataSet
 from convscope.errors import ConvscopeError, RunFailed
@@ -48,6 +48,7 @@ class Job:
     checkpoints: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     stop: Callable[[], bool] = lambda: False
+    plan: dict[str, Any] = field(default_factory=kernels.plan)
 
 
 def predictions(classifier: Classifier, images: Any) -> Predictions:
@@ -67,7 +68,9 @@ class Loop:
         self.job = job
         self.settings = job.recipe.train
         self.seed = job.recipe.seed
+        self.layout = kernels.layout(job.plan)
         self.network = job.network.to(job.device)
+        self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.train_set, self.validation_set = job.data.train, job.data.validation
         self.preprocess = job.data.preprocess
         if not len(self.train_set):
@@ -122,7 +125,7 @@ class Loop:
 
     def _objective(self, x: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         with self._drawn(step):
-            logits = self.network(x)
+            logits = self.network(x.contiguous(memory_format=self.layout))
         wanted = (len(x), len(self.job.data.classes))
         if logits.shape != wanted:
             raise ConvscopeError(
