@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from convscope.errors import ConvscopeError
 
 def source(names: list[str], columns: dict[str, tuple[str, ...]] | None = None, files: bool = True) -> Source:
     labels = np.array([int(name.startswith("dog")) for name in names], np.int64)
-    listed = Files("k", len(names), lambda i: b"") if files else None
+    listed = Files("k", len(names), lambda i: io.BytesIO()) if files else None
     none = ("",) * len(names)
     return Source("x", "folder", None, ("cat", "dog"), labels, tuple(names), none, files=listed, columns=columns or {})
 

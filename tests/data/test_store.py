@@ -317,3 +317,26 @@ def test_times_of_taking_bring_a_warning(tmp_path: Path) -> None:
             picture.save(tmp_path / kind / f"IMG_{i:04d}.jpg", exif=exif)
     assert any("24 pictures were taken within 2 seconds" in note for note in store.load(str(tmp_path)).notes)
     assert not any("taken within" in note for note in store.load(str(tmp_path), group=r"(IMG_00\d\d)").notes)
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(
+    folder_of: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "taken"))
+    with pytest.raises(
+        ConvscopeError, match=r"could not write .* It was for the cache: CONVSCOPE_CACHE may name another"
+    ):
+        store.load(str(folder_of(n=3)))
+
+
+def test_decoding_leaves_nothing_open_and_no_half_file_when_it_is_stopped(folder_of: Maker) -> None:
+    root = folder_of(n=20)
+
+    def stop(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.load(str(root), progress=stop)
+    assert [path for path in places.cache_folder().rglob("*") if path.is_file()] == []
+    assert sum(store.load(str(root)).split.counts().values()) == 40

@@ -6,10 +6,12 @@ Knows which bytes of the archive each file is. The list is kept in the cache, fo
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tarfile
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from convscope import files
 from convscope.data import folder, places
@@ -33,15 +35,14 @@ def find(spec: str, path: Path, inside: str) -> Source:
     spans = [places_of[i] for i in rows]
     handles = threading.local()
 
-    def read(i: int) -> bytes:
+    def opened(i: int) -> BinaryIO:
         if not hasattr(handles, "file"):  # a handle for each thread: reading moves its position
             handles.file = path.open("rb")
         start, size = spans[i]
         handles.file.seek(start)
-        data: bytes = handles.file.read(size)
-        return data
+        return io.BytesIO(handles.file.read(size))
 
-    return Source(**{**source.__dict__, "files": Files(key, len(spans), read)})
+    return Source(**{**source.__dict__, "files": Files(key, len(spans), opened)})
 
 
 def _index(path: Path, key: str) -> tuple[list[tuple[str, int, int]], int]:

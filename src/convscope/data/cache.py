@@ -7,6 +7,7 @@ Knows bytes, arrays and threads; no labels, no splits.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections import deque
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL
@@ -25,7 +26,7 @@ from convscope.data import places, taken
 from convscope.data.decode import Colour, Fit, MissingHeic, UnreadablePicture, decode
 from convscope.data.listing import Files
 from convscope.data.preprocess import Preprocess
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, RunFailed
 
 Progress = Callable[[str, int, int], None]
 LARGEST_OWN_SIZE = 64
@@ -33,6 +34,7 @@ _VERSION = 1  # raise it when the same file would give other bytes
 _CHUNK = (
     8  # files a task: with more, large pictures would leave a thread idle at the end; with one, small ones cost more
 )
+_HEAD = 256 << 10
 _META = "cache.json"
 
 
@@ -77,7 +79,12 @@ def open_or_build(
     folder = places.cache_folder() / "pictures" / key[:32]
     cached = _open(folder, key)
     if cached is None:
-        meta = _build(folder, listed, names, fitting, progress)
+        try:
+            meta = _build(folder, listed, names, fitting, progress)
+        except RunFailed as error:
+            raise RunFailed(
+                f"{error} It was for the cache: {places.CACHE_VARIABLE} may name another folder."
+            ) from error
         files.write_json(
             folder / _META, meta | {"format": 1, "version": _VERSION, "key": key, "root": root, "asked": asked}
         )
@@ -156,7 +163,8 @@ def _first_size(listed: Files) -> tuple[int, int] | None:
     """(height, width) of the first readable picture, if it is small enough to be kept as it is."""
     for i in range(listed.count):
         try:
-            picture = decode(listed.read(i))
+            with listed.open(i) as file:
+                picture = decode(file)
         except (UnreadablePicture, OSError):
             continue
         small = max(picture.size) <= LARGEST_OWN_SIZE
@@ -235,8 +243,9 @@ def _decode_chunk(listed: Files, chunk: range, plain: Preprocess, shared: tuple[
     batch = _Batch([], [], [], [], [], [])
     for row in chunk:
         try:
-            data = listed.read(row)
-            picture = decode(data, target=plain.size, fit=plain.fitting, background=plain.background)
+            with listed.open(row) as file:
+                digest, head = _hashed(file)
+                picture = decode(file, target=plain.size, fit=plain.fitting, background=plain.background)
         except MissingHeic:
             batch.heic.append(row)
             continue
@@ -251,9 +260,19 @@ def _decode_chunk(listed: Files, chunk: range, plain: Preprocess, shared: tuple[
             return batch
         batch.rows.append(row)
         batch.images.append(plain.fit(picture))
-        batch.hashes.append(hashlib.sha256(data).digest())
-        batch.times.append(taken.seconds(data))
+        batch.hashes.append(digest)
+        batch.times.append(taken.seconds(head))
     return batch
+
+
+def _hashed(file: BinaryIO) -> tuple[bytes, bytes]:
+    """The SHA-256 of an open file's content, and its first bytes. A large file is read piece by piece."""
+    head = file.read(_HEAD)
+    digest = hashlib.sha256(head)
+    if len(head) == _HEAD:
+        while piece := file.read(_HEAD):
+            digest.update(piece)
+    return digest.digest(), head
 
 
 def _first_channel(colour: Path, grey: Path, count: int) -> None:
@@ -263,7 +282,8 @@ def _first_channel(colour: Path, grey: Path, count: int) -> None:
         for start in range(0, count, 4096):
             array[start : min(start + 4096, count)] = source[start : min(start + 4096, count), :1]
     del source  # Windows removes no file that is mapped
-    files.remove_file(colour)
+    with contextlib.suppress(RunFailed):
+        files.remove_file(colour)
 
 
 def _remove_older(folder: Path, root: str, asked: str) -> None:
@@ -277,5 +297,6 @@ def _remove_older(folder: Path, root: str, asked: str) -> None:
         except (ConvscopeError, KeyError, TypeError):
             stale = False
         if stale:
-            files.remove_file(other)  # first: without it the rest doesn't count
-            files.remove_folder(other.parent)
+            with contextlib.suppress(RunFailed):  # another process may have it open, and Windows keeps it then
+                files.remove_file(other)  # first: without it the rest doesn't count
+                files.remove_folder(other.parent)

@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -96,14 +97,13 @@ def find(spec: str, root: Path) -> Source:
     paths = [entry.path for entry in listing.entries]
     base = str(root)
 
-    def read(i: int) -> bytes:
-        with open(os.path.join(base, kept[i]), "rb") as file:  # noqa: PTH118, PTH123 (a Path costs as much as the read)
-            return file.read()
+    def opened(i: int) -> BinaryIO:
+        return open(os.path.join(base, kept[i]), "rb")  # noqa: PTH118, PTH123 (a Path costs as much as the read)
 
     source, rows = arrange(spec, root, paths, listing.folders, listing.system)
     kept = [paths[i] for i in rows]
     facts = [(listing.entries[i].path, listing.entries[i].size, listing.entries[i].time) for i in rows]
-    files = Files(listing_key(os.path.realpath(root), facts), len(kept), read)
+    files = Files(listing_key(os.path.realpath(root), facts), len(kept), opened)
     return Source(**{**source.__dict__, "files": files})
 
 

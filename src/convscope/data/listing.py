@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +21,18 @@ from convscope.errors import ConvscopeError
 class Files:
     """Pictures that are files, of a folder or inside an archive.
 
-    key: a hash of what would change if a file did (path, size, time of change); read: the bytes of the i-th.
+    key: a hash of what would change if a file did (path, size, time of change); open: the i-th, to be read and closed.
     """
 
     key: str
     count: int
-    read: Callable[[int], bytes]
+    open: Callable[[int], BinaryIO]
 
     def rows(self, rows: NDArray[np.int64]) -> Files:
         """These files alone."""
         wanted = rows.tolist()
         key = hashlib.sha256(self.key.encode() + rows.astype("<i8").tobytes()).hexdigest()
-        return Files(key, len(wanted), lambda i: self.read(wanted[i]))
+        return Files(key, len(wanted), lambda i: self.open(wanted[i]))
 
 
 @dataclass(frozen=True, eq=False)

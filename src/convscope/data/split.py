@@ -179,6 +179,9 @@ def _keys(hashes: NDArray[np.uint8], groups: Sequence[str], seed: int) -> NDArra
 
 def _units(hashes: NDArray[np.uint8], groups: Sequence[str], free: NDArray[np.bool_]) -> dict[int, list[int]]:
     """What can't be parted: rows that are free to go and share content or a group, by the lowest row of each."""
+    contents = np.unique(hashes[free].view(f"V{HASH_BYTES}"))
+    if len(contents) == int(free.sum()) and not any(groups):
+        return {row: [row] for row in np.flatnonzero(free).tolist()}
     first: dict[bytes | str, int] = {}
     parent: dict[int, int] = {}
 
@@ -209,10 +212,14 @@ def _draw(
 ) -> None:
     """Fills test, then validation, class by class in the order of the keys; the rest stays in training."""
     strata: list[list[tuple[float, int]]] = [[] for _ in range(classes)]
+    label_of, key_of = labels.tolist(), keys.tolist()
     for unit, rows in units.items():
-        counts = Counter(labels[rows].tolist())
+        if len(rows) == 1:
+            strata[label_of[unit]].append((key_of[unit], unit))
+            continue
+        counts = Counter(label_of[row] for row in rows)
         majority = min(counts, key=lambda label: (-counts[label], label))
-        strata[majority].append((float(keys[rows].min()), unit))
+        strata[majority].append((min(key_of[row] for row in rows), unit))
     for members in strata:
         members.sort()
         waiting = [(len(units[unit]), unit) for _, unit in members]
@@ -269,8 +276,9 @@ def _keep_listed(
         if group and by_group.setdefault(group, int(parts[row])) != int(parts[row]):
             raise ConvscopeError(
                 f"the pictures of a group must stand in one part. Group {group!r} stands in {PARTS[by_group[group]]} "
-                f"and with {names[row]} in {PARTS[int(parts[row])]}: the split listed was made without these groups. "
-                "Make a new split, or leave the group setting as it was."
+                f"and, with {names[row]}, in {PARTS[int(parts[row])]}: the saved split was made without these groups, "
+                "or this picture is a copy of one in another group. Make a new split, or leave the group setting as "
+                "it was."
             )
     for i, group in enumerate(listed.groups):  # a listed group whose pictures are gone still decides
         if group:

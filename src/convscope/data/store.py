@@ -6,6 +6,7 @@ each step is a module of its own.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from convscope.data.decode import WHITE, Colour, Fit, is_picture_name
 from convscope.data.images import DataSet, ImageSet
 from convscope.data.listing import Source
 from convscope.data.preprocess import Preprocess, statistics
-from convscope.errors import ConvscopeError, unknown
+from convscope.errors import ConvscopeError, RunFailed, unknown
 
 Progress = Callable[[str, int, int], None]
 Statistic = Literal["train", "position-range"] | tuple[float, ...]
@@ -213,7 +214,8 @@ def _parts(
         order = np.concatenate([rows[part] for part in split.PARTS])
         if not path.is_file():
             for older in kept.glob("parts-*.npy"):
-                files.remove_file(older)
+                with contextlib.suppress(RunFailed):  # another process may read it: Windows keeps it then
+                    files.remove_file(older)
             piece = max(1, _PIECE // max(1, images[0].nbytes))
             with files.large_array(path, np.uint8, images.shape) as array:
                 for start in range(0, len(order), piece):
@@ -242,13 +244,16 @@ def _numbers(
 ) -> dict[str, tuple[float, ...]]:
     """mean and std as numbers: each as it was given, or from the training pictures (kept beside the cached ones)."""
     numbers: dict[str, tuple[float, ...]] = {}
+    measured: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {}
     for name, given, place in (("mean", mean, 0), ("std", std, 1)):
         if not isinstance(given, str):
             numbers[name] = tuple(given)
         elif given not in ("train", "position-range"):
             raise ConvscopeError(unknown(f"value of input.{name}", given, ("train", "position-range")))
         else:
-            numbers[name] = _measured(images, given, kept, made)[place]
+            if given not in measured:
+                measured[given] = _measured(images, given, kept, made)
+            numbers[name] = measured[given][place]
     return numbers
 
 

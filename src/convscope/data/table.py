@@ -79,7 +79,7 @@ def find(spec: str, path: Path) -> Source:
         labels=np.array([number[label] for label in labels], np.int64),
         names=tuple(names),
         parts=tuple(parts),
-        files=Files(listing_key(str(path), facts), len(facts), lambda i: Path(facts[i][0]).read_bytes()),
+        files=Files(listing_key(str(path), facts), len(facts), lambda i: Path(facts[i][0]).open("rb")),
         columns={name: tuple(values) for name, values in columns.items()},
     )
 
