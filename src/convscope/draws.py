@@ -15,7 +15,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection in which every input bit reaches every output bit."""
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection, every input bit reaches every output bit."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -27,9 +27,7 @@ def key(seed: int, *parts: int | str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "little")
 
 
-def uniform(
-    seed: int, epoch: int, sample_ids: NDArray[np.int64], stream: str, count: int = 1
-) -> NDArray[np.float64]:
+def uniform(seed: int, epoch: int, sample_ids: NDArray[np.int64], stream: str, count: int = 1) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), one row a sample: (N,) for count 1, else (N, count).
 
     The number of sample i depends on (seed, epoch, i, stream) and on its place in the row alone, not on which other
