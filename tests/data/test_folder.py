@@ -33,8 +33,8 @@ def test_class_folders_and_folders_below_them(tmp_path: Path) -> None:
     assert source.parts == ("", "", "")
     assert source.others == (("readme.txt", "it is not in a class folder"),)
     assert source.files is not None
-    assert source.files.open(2).read().decode() == "猫/deep/er/2.jpg"
-    assert source.rows(source.labels.nonzero()[0]).files.open(0).read().decode() == "猫/1.jpg"  # type: ignore[union-attr]
+    assert source.files.stream(2).read().decode() == "猫/deep/er/2.jpg"
+    assert source.rows(source.labels.nonzero()[0]).files.stream(0).read().decode() == "猫/1.jpg"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("val", ["val", "valid", "validation", "Val"])

@@ -91,7 +91,7 @@ def test_cifar10_jpeg_straight_from_the_tar(monkeypatch: pytest.MonkeyPatch) -> 
     with tarfile.open(Path(SHARED) / "cifar10-jpeg.tar") as tar:
         member = tar.extractfile(f"cifar10/{source.names[5]}")
         assert member is not None
-        assert source.files.open(5).read() == member.read()
+        assert source.files.stream(5).read() == member.read()
 
 
 @pytest.mark.parametrize("packed", [True, False])

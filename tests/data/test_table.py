@@ -38,7 +38,7 @@ def test_good_tables(pictures: Path, change: str) -> None:
     assert source.classes == ("cat", "dog")
     assert source.names == ("photos/cat/000.png", "photos/dog/000.png")
     assert source.files is not None
-    assert source.files.open(1).read() == (pictures / "photos/dog/000.png").read_bytes()
+    assert source.files.stream(1).read() == (pictures / "photos/dog/000.png").read_bytes()
 
 
 def test_split_and_other_columns(pictures: Path) -> None:

@@ -23,7 +23,9 @@ TEXTS = {
     "input 8x8x3\nclasses 5\nstem: 2 * ( conv 3x3 4, relu ) -> 8x8x4\nadd( conv 1x1 4 | identity )": (
         "input 8x8x3, classes 5, stem: 2 * ( conv 3x3 4, relu ) -> 8x8x4, add( conv 1x1 4 | identity )"
     ),
-    "let b(c, s) = ( conv 3x3 c /s )\nb(4, 2), subsample 2, gap": "let b(c, s) = ( conv 3x3 c /s ), b(4, 2), subsample 2x2, gap",
+    "let b(c, s) = ( conv 3x3 c /s )\nb(4, 2), subsample 2, gap": (
+        "let b(c, s) = ( conv 3x3 c /s ), b(4, 2), subsample 2x2, gap"
+    ),
 }
 
 

@@ -113,7 +113,7 @@ def _open(folder: Path, key: str) -> Cached | None:
     return Cached(images, rows, hashes, times, failures, folder)
 
 
-class _Mixed(Exception):  # noqa: N818
+class _Mixed(Exception):
     """The pictures are not all of the size that the first one has."""
 
 
@@ -163,7 +163,7 @@ def _first_size(listed: Files) -> tuple[int, int] | None:
     """(height, width) of the first readable picture, if it is small enough to be kept as it is."""
     for i in range(listed.count):
         try:
-            with listed.open(i) as file:
+            with listed.stream(i) as file:
                 picture = decode(file)
         except (UnreadablePicture, OSError):
             continue
@@ -243,7 +243,7 @@ def _decode_chunk(listed: Files, chunk: range, plain: Preprocess, shared: tuple[
     batch = _Batch([], [], [], [], [], [])
     for row in chunk:
         try:
-            with listed.open(row) as file:
+            with listed.stream(row) as file:
                 digest, head = _hashed(file)
                 picture = decode(file, target=plain.size, fit=plain.fitting, background=plain.background)
         except MissingHeic:

@@ -53,7 +53,7 @@ Source = Path | str | bytes | BinaryIO | Image.Image
 MAX_PIXELS = 200_000_000
 
 
-class UnreadablePicture(ConvscopeError):  # noqa: N818
+class UnreadablePicture(ConvscopeError):
     """A file that is no picture, is damaged, or is of a kind that isn't read. `reason` is what the sentence ends in."""
 
     def __init__(self, name: str, reason: str) -> None:

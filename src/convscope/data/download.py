@@ -27,7 +27,7 @@ _DRIP = 64 << 10
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-class _Refused(Exception):  # noqa: N818
+class _Refused(Exception):
     """Why this host's answer can't be used; the next one is tried."""
 
 

@@ -21,18 +21,18 @@ from convscope.errors import ConvscopeError
 class Files:
     """Pictures that are files, of a folder or inside an archive.
 
-    key: a hash of what would change if a file did (path, size, time of change); open: the i-th, to be read and closed.
+    key: a hash of what would change if a file did (path, size, time of change); stream: opens the i-th for reading.
     """
 
     key: str
     count: int
-    open: Callable[[int], BinaryIO]
+    stream: Callable[[int], BinaryIO]
 
     def rows(self, rows: NDArray[np.int64]) -> Files:
         """These files alone."""
         wanted = rows.tolist()
         key = hashlib.sha256(self.key.encode() + rows.astype("<i8").tobytes()).hexdigest()
-        return Files(key, len(wanted), lambda i: self.open(wanted[i]))
+        return Files(key, len(wanted), lambda i: self.stream(wanted[i]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 
 
-class NoPicture(ValueError):  # noqa: N818
+class NoPicture(ValueError):
     """Numbers that tell no picture: negative, not finite, or so large that white can't be guessed."""
 
 

@@ -78,14 +78,14 @@ def numbers(shape: Shape) -> int:
 
 def _maps(layer: Layer, shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
-        raise _MisfitError(
+        raise _Misfit(
             f"{layer.kind} needs maps (height x width x channels). Got {show(shape)} units.",
             "move it before `dense` or `flatten`, or use `dense` here",
         )
     return shape[0], shape[1], shape[2]
 
 
-class _MisfitError(Exception):
+class _Misfit(Exception):
     """What is wrong at one layer and what would mend it; the walk adds the layer's name, place and the table."""
 
     def __init__(self, wrong: str, fix: str) -> None:
@@ -106,13 +106,13 @@ def _slide(layer: Layer, shape: Shape) -> Size:
         found = windows(n, kernel[axis], stride[axis], dilation[axis], pad, layer.ceil)
         extent = dilation[axis] * (kernel[axis] - 1) + 1
         if found.count < 1:
-            raise _MisfitError(
+            raise _Misfit(
                 f"the kernel must fit its picture. A kernel {extent} {'high' if axis == 0 else 'wide'} meets maps of "
                 f"{show(shape)}.",
                 f"use a kernel of at most {n}, `same` padding, or fewer strides before it",
             )
         if layer.options.get("border") == "reflect" and max(found.before, found.after) >= n:
-            raise _MisfitError(
+            raise _Misfit(
                 f"border=reflect needs padding smaller than the picture. Got padding {max(found.before, found.after)} "
                 f"on maps of {show(shape)}.",
                 "use border=replicate, or a smaller kernel",
@@ -127,12 +127,12 @@ def _conv(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape
     groups = _number(layer.options["groups"], shape, classes)
     for what, number in (("input channels", channels), ("output channels", units)):
         if number % groups:
-            raise _MisfitError(
+            raise _Misfit(
                 f"groups must divide the {what}. Got groups={groups} with {number} {what}.",
                 f"use groups={_divisors(math.gcd(channels, units))}",
             )
     if layer.options["connect"] == "lenet5" and (channels, units, groups) != (6, 16, 1):
-        raise _MisfitError(
+        raise _Misfit(
             f"connect=lenet5 joins 6 maps to 16, in one group. Got {channels} maps to {units} in {groups}.",
             "put it on 6 maps as `conv 5x5 16 connect=lenet5`, or leave connect= out",
         )
@@ -158,7 +158,7 @@ def _number(given: Value, shape: Shape, classes: int | None) -> int:
         assert isinstance(given, int)
         return given
     if classes is None:
-        raise _MisfitError(
+        raise _Misfit(
             "the number of classes must be known. Neither the text nor the data says it.",
             "write `classes 10` before the first layer, or give --classes 10",
         )
@@ -196,7 +196,7 @@ def _identity(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, S
         return dataclasses.replace(layer, units=units), shape
     height, width, channels = _maps(layer, shape)
     if units < channels:
-        raise _MisfitError(
+        raise _Misfit(
             f"identity can add maps of zeros, not take maps away. Got {channels} maps to {units}.",
             f"use `identity {channels}` or more, or `conv 1x1 {units}`",
         )
@@ -207,7 +207,7 @@ def _identity(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, S
 def _rbf(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
     units = _count(layer, shape, classes)
     if numbers(shape) != 84 or units != 10:
-        raise _MisfitError(
+        raise _Misfit(
             f"rbf compares 84 numbers with drawings of 10 digits. Got {numbers(shape)} numbers and {units} classes.",
             "put `dense 84` before it, and use it for 10 digits",
         )
@@ -271,7 +271,7 @@ class _Walk:
             else:
                 body, _ = self.sequence(item.body, shape)
                 known = dataclasses.replace(item, body=body)
-        except _MisfitError as misfit:
+        except _Misfit as misfit:
             raise self.error(item, before, misfit) from None
         if isinstance(known, Aux):
             self.rows.insert(mark, Sized(known, before, shape))
@@ -288,14 +288,14 @@ class _Walk:
         listed = " | ".join(map(show, shapes))
         if item.kind == "add":
             if len(set(shapes)) > 1:
-                raise _MisfitError(
+                raise _Misfit(
                     f"what is added must have one shape. The branches give {listed}.",
                     "change a branch's stride or channels, or bring the shortcut along with `conv 1x1 C /s` or "
                     "`identity C /s`",
                 )
             return known, shapes[0]
         if len({after[:-1] for after in shapes}) > 1 or len({len(after) for after in shapes}) > 1:
-            raise _MisfitError(
+            raise _Misfit(
                 f"what is joined must agree in height and width. The branches give {listed}.",
                 "use `same` padding and one stride in all branches",
             )
@@ -304,7 +304,7 @@ class _Walk:
     def regions(self, item: Regions, shape: Shape) -> tuple[Item, Shape]:
         rows, columns = item.grid
         if len(shape) != 3 or shape[0] % rows or shape[1] % columns:
-            raise _MisfitError(
+            raise _Misfit(
                 f"regions must divide the picture. {rows}x{columns} regions meet {show(shape)}.",
                 "use numbers that divide height and width",
             )
@@ -312,7 +312,7 @@ class _Walk:
         walked = [self.sequence(body, part) for body in item.parts]
         after = walked[0][1]
         if len(after) != 3:
-            raise _MisfitError(
+            raise _Misfit(
                 f"regions must end in maps, so that they can be put back. Each ends in {show(after)}.",
                 "leave `dense` and `flatten` to what follows the regions",
             )
@@ -329,10 +329,10 @@ class _Walk:
         if shape != wanted:
             raise NetworkError(
                 f"{table(self.rows)}{where(place)}: {name} gives {show(shape)} where the text says "
-                f" -> {show(wanted)}. Change the layer, or the size after the arrow."
+                f"-> {show(wanted)}. Change the layer, or the size after the arrow."
             )
 
-    def error(self, item: Item, before: Shape, misfit: _MisfitError) -> NetworkError:
+    def error(self, item: Item, before: Shape, misfit: _Misfit) -> NetworkError:
         return NetworkError(
             f"{table(self.rows)}{where(item.place)}: {item.name} can't be built on {show(before)}: {misfit.wrong} "
             f"To fix it, {misfit.fix}."

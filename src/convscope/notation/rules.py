@@ -18,7 +18,7 @@ Raw = int | float | str | tuple[int, ...] | Start
 """What stands in the text: `3`, `0.5`, a word, `3x3` (any number of parts), `normal(0.05)`."""
 
 
-class RefusedValue(Exception):  # noqa: N818  # a rule's refusal; what reads the text makes the error of it
+class RefusedValue(Exception):  # a rule's refusal; what reads the text makes the error of it
     """The value breaks its rule. `what` is the end of a sentence that starts with the value's name."""
 
     def __init__(self, what: str, hint: str = "") -> None:
