@@ -22,5 +22,5 @@ picture.save(here / "inks.tif")
 subprocess.run([convert, here / "inks.tif", "-quality", "92", here / "ycck.jpg"], check=True)
 (here / "inks.tif").unlink()
 for name in ("cmyk", "ycck"):
-    to = ["-colorspace", "sRGB", "-depth", "8", "-strip", here / f"{name}.png"]
+    to: list[str | Path] = ["-colorspace", "sRGB", "-depth", "8", "-strip", here / f"{name}.png"]
     subprocess.run([convert, here / f"{name}.jpg", *to], check=True)
