@@ -6,7 +6,7 @@ The plain float32 module is what a network means; anything faster has to agree w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,18 @@ from convscope.notation import canonical, parse, write_out
 from convscope.notation.tree import Branches, Item, Layer, Sequence
 
 
-class Network(nn.Module):
+class _Scope(nn.Module):
+    """Modules by label. A label is the user's word: it may be called like anything that a module has, even `training`,
+    which PyTorch sets on every module."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "training":
+            self.__dict__[name] = value  # a module's own way would find the layer of that name, and refuse
+        else:
+            super().__setattr__(name, value)
+
+
+class Network(_Scope):
     """A convolutional network from one line of text.
 
     text: the notation (docs/notation.md). input: (height, width, channels) and classes: a count, in place of what
@@ -58,10 +69,9 @@ class Network(nn.Module):
         for part in outer:
             inner = scope._modules.get(part)
             if inner is None:
-                inner = scope._modules[part] = nn.Module()
+                inner = scope._modules[part] = _Scope()
             scope = inner
-        # not add_module: a label such as `train` or `input` may be called like an attribute of a module
-        scope._modules[last] = module
+        scope._modules[last] = module  # not add_module, which refuses the name of an attribute
         self._called[name] = module
 
     def _prepare(self, row: Sized, module: nn.Module, seed: int | None, ordinals: dict[str, int]) -> None:
