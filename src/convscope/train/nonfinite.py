@@ -35,7 +35,7 @@ def _bad(tensor: Tensor | None) -> bool:
 
 
 def find(network: nn.Module, x: Tensor) -> str:
-    """What isn't finite, in the order of cause and effect: weights, input, outputs, gradients, statistics.
+    """What isn't finite, causes before effects: weights, input, gradients (of finite outputs), outputs, statistics.
 
     x: (N, C, H, W), the batch at which it was noticed. Gradients are named from the loss backwards, since that is the
     way in which they spread.
@@ -45,12 +45,12 @@ def find(network: nn.Module, x: Tensor) -> str:
             return f"the weights of {name} are not finite"
     if _bad(x):
         return "the input is not finite, which is mean or std in [input]"
-    layer = _first_output(network, x)
-    if layer is not None:
-        return f"{layer} is the first layer whose output is not finite"
     for name, parameter in reversed(list(network.named_parameters())):
         if _bad(parameter.grad):
             return f"the gradient of {name} is the first, from the loss backwards, that is not finite"
+    layer = _first_output(network, x)
+    if layer is not None:
+        return f"{layer} is the first layer whose output is not finite"
     for name, buffer in network.named_buffers():
         if _bad(buffer):
             return f"the statistics of {name} are not finite"
@@ -75,8 +75,7 @@ def _first_output(network: nn.Module, x: Tensor) -> str | None:
     try:
         for name in layers:
             watched(name)
-        with torch.no_grad():
-            network(x)
+        network(x)
     finally:
         for hook in hooks:
             hook.remove()
