@@ -109,7 +109,7 @@ class Classifier:
             return list(self.predict_each(array)) if picture.ndim == 4 else next(self.predict_each(array))
         if isinstance(picture, str | Path | Image.Image):
             return next(self.predict_each([picture]))
-        if isinstance(picture, Iterable):
+        if isinstance(picture, Iterable) and not isinstance(picture, bytes | Mapping):
             return list(self.predict_each(picture))
         raise ConvscopeError(_NO_PICTURE + f" Got {type(picture).__name__}.")
 

@@ -53,7 +53,7 @@ def pack(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
     made_with = {"convscope": metadata.version("convscope"), "torch": torch.__version__}
     about = {"format": FORMAT, "notation": NOTATION, **header, "made_with": made_with}
     text = json.dumps(about, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    data = safetensors.torch.save(dict(tensors), {"convscope": text, "sha256": _digest(text, tensors)})
+    data = _in_order(safetensors.torch.save(dict(tensors), {"convscope": text, "sha256": _digest(text, tensors)}))
     if _header_length(data) > _HEADER_LIMIT:
         raise ModelError(f"a model's header must be at most {_HEADER_LIMIT} bytes. Got {_header_length(data)}.")
     return data
@@ -111,6 +111,17 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     _check_header(path, header)
     return tensors, header
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its header's keys in a fixed order, which the library leaves to chance: equal models are equal
+    files."""
+    length = _header_length(data)
+    table = json.loads(data[8 : 8 + length])
+    table["__metadata__"] = dict(sorted(table["__metadata__"].items()))
+    header = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8
+    return struct.pack("<Q", len(header)) + header + data[8 + length :]
 
 
 def _header_length(data: bytes) -> int:
