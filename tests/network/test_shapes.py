@@ -106,6 +106,19 @@ def test_an_input_that_nobody_says() -> None:
         sizes("conv 3x3 4, dense 10")
 
 
+@pytest.mark.parametrize("input", [(28, 28), (28, 28, 0), (28, -1, 1), (), (1, 28, 28, 1)])
+def test_an_input_that_is_no_size(input: Input) -> None:
+    sentence = f"an input must be height, width and channels, whole numbers from 1, such as (28, 28, 1). Got {input}."
+    with pytest.raises(NetworkError, match=re.escape(sentence)):
+        sizes("gap, dense", input, 10)
+
+
+@pytest.mark.parametrize("classes", [0, -3])
+def test_a_class_count_that_is_none(classes: int) -> None:
+    with pytest.raises(NetworkError, match=rf"the number of classes must be a whole number from 1\. Got {classes}\."):
+        sizes("gap, dense", (4, 4, 1), classes)
+
+
 @pytest.mark.parametrize("text", ["dense", "conv 1x1 classes, gap", "dense classes", "conv 1x1 4 groups=classes"])
 def test_a_class_count_that_nobody_says(text: str) -> None:
     sentence = (

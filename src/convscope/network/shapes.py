@@ -123,7 +123,7 @@ def _slide(layer: Layer, shape: Shape) -> Size:
 
 def _conv(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
     channels = _maps(layer, shape)[2]
-    units = _count(layer, shape, classes)
+    units = _number(layer.units, shape, classes)
     groups = _number(layer.options["groups"], shape, classes)
     for what, number in (("input channels", channels), ("output channels", units)):
         if number % groups:
@@ -144,10 +144,6 @@ def _divisors(number: int) -> str:
     """`1, 2, 4 or 8`: the least divisors, since a number may have hundreds."""
     least = [divisor for divisor in range(1, min(number, 10_000) + 1) if number % divisor == 0][:12]
     return ", ".join(map(str, least[:-1])) + f" or {least[-1]}" if len(least) > 1 else str(least[0])
-
-
-def _count(layer: Layer, shape: Shape, classes: int | None) -> int:
-    return _number(layer.units, shape, classes)
 
 
 def _number(given: Value, shape: Shape, classes: int | None) -> int:
@@ -178,7 +174,7 @@ def _global(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Sha
 
 
 def _dense(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
-    units = _count(layer, shape, classes)
+    units = _number(layer.units, shape, classes)
     return dataclasses.replace(layer, units=units), (units,)
 
 
@@ -191,7 +187,7 @@ def _same(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape
 
 
 def _identity(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
-    units, stride = _count(layer, shape, classes), layer.stride or (1, 1)
+    units, stride = _number(layer.units, shape, classes), layer.stride or (1, 1)
     if (units, stride) == (shape[-1], (1, 1)):
         return dataclasses.replace(layer, units=units), shape
     height, width, channels = _maps(layer, shape)
@@ -205,7 +201,7 @@ def _identity(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, S
 
 
 def _rbf(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]:
-    units = _count(layer, shape, classes)
+    units = _number(layer.units, shape, classes)
     if numbers(shape) != 84 or units != 10:
         raise _Misfit(
             f"rbf compares 84 numbers with drawings of 10 digits. Got {numbers(shape)} numbers and {units} classes.",
@@ -214,6 +210,7 @@ def _rbf(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]
     return dataclasses.replace(layer, units=units), (units,)
 
 
+_KEEPING = "relu relu6 tanh sigmoid gelu silu elu leaky bn lrn dropout softmax scale".split()
 Rule = Callable[[Layer, Shape, "int | None"], tuple[Layer, Shape]]
 RULES: dict[str, Rule] = {
     "conv": _conv,
@@ -225,21 +222,9 @@ RULES: dict[str, Rule] = {
     "gmp": _global,
     "dense": _dense,
     "flatten": _flatten,
-    "relu": _same,
-    "relu6": _same,
-    "tanh": _same,
-    "sigmoid": _same,
-    "gelu": _same,
-    "silu": _same,
-    "elu": _same,
-    "leaky": _same,
-    "bn": _same,
-    "lrn": _same,
-    "dropout": _same,
-    "softmax": _same,
-    "scale": _same,
     "identity": _identity,
     "rbf": _rbf,
+    **dict.fromkeys(_KEEPING, _same),
 }
 
 
@@ -354,19 +339,30 @@ def table(rows: Iterable[Sized]) -> str:
 def resolve(written: Written, input: tuple[int, int, int] | None = None, classes: int | None = None) -> Sizes:
     """Every shape of a network, for pictures of `input` (height, width, channels) and a count of classes.
 
-    What is given takes the place of what the text says. Raises NetworkError where the input is unknown or a layer
-    doesn't fit what reaches it.
+    What is given takes the place of what the text says. Raises NetworkError where the input is unknown or no size, or a
+    layer doesn't fit what reaches it.
     """
-    shape = input or written.input
+    shape = written.input if input is None else _given(input)
     if shape is None:
         raise NetworkError(
             "the input's size must be known. Neither the text nor the data says it: write `input 28x28x1` before the "
             "first layer, or give --input 28x28x1."
         )
     count = classes if classes is not None else written.classes
+    if count is not None and count < 1:
+        raise NetworkError(f"the number of classes must be a whole number from 1. Got {count}.")
     walk = _Walk(count)
     body, _ = walk.sequence(written.body, shape)
     return Sizes(shape, count, body, tuple(walk.rows))
+
+
+def _given(input: tuple[int, ...]) -> tuple[int, int, int]:
+    if len(input) != 3 or min(input) < 1:
+        raise NetworkError(
+            f"an input must be height, width and channels, whole numbers from 1, such as (28, 28, 1). Got {input}."
+        )
+    height, width, channels = input
+    return height, width, channels
 
 
 def check_end(sizes: Sizes, classes: int) -> None:
