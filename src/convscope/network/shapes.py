@@ -210,7 +210,8 @@ def _rbf(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape]
     return dataclasses.replace(layer, units=units), (units,)
 
 
-_KEEPING = "relu relu6 tanh sigmoid gelu silu elu leaky bn lrn dropout softmax scale".split()
+_KEEPING = ("relu", "relu6", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky",
+            "bn", "lrn", "dropout", "softmax", "scale")  # fmt: skip
 Rule = Callable[[Layer, Shape, "int | None"], tuple[Layer, Shape]]
 RULES: dict[str, Rule] = {
     "conv": _conv,
