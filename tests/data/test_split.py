@@ -164,6 +164,17 @@ def test_copies_across_brought_parts_are_told() -> None:
     assert any("1 picture stands in more than one part with the same content" in n for n in made.notes)
 
 
+def test_copies_across_brought_parts_stay_where_they_were_listed() -> None:
+    """What a run trained on must still be training when its split is read again, though a later part has a copy."""
+    names = ["train/a.png", "train/b.png", "val/a.png", "test/b.png"]
+    brought = ["train", "train", "validation", "test"]
+    hashes = content(["a", "b", "a", "b"])
+    labels = np.array([0, 1, 0, 1])
+    made = split.assign(names, labels, CLASSES, hashes, brought=brought)
+    again = split.assign(names, labels, CLASSES, hashes, brought=brought, listed=made)
+    assert made.parts.tolist() == again.parts.tolist() == [0, 0, 1, 2]
+
+
 def test_groups_never_straddle() -> None:
     for seed in range(50):
         rng = np.random.default_rng(seed)

@@ -259,15 +259,18 @@ def _keep_listed(
 ) -> NDArray[np.bool_]:
     """Gives listed pictures their part; returns which rows are new.
 
-    A picture is known by its content, else (it was edited) by its name; a new one follows its group.
+    A picture is known by its content, else (it was edited) by its name; a new one follows its group. Where the data
+    brings one picture in two parts, the name tells the copies apart: the one that trained goes on training.
     """
+    exact = {(listed.names[i], listed.hashes[i].tobytes()): i for i in range(len(listed))}
     by_hash = {listed.hashes[i].tobytes(): i for i in range(len(listed))}
     seen = {h.tobytes() for h in hashes}
     by_name = {name: i for i, name in enumerate(listed.names) if listed.hashes[i].tobytes() not in seen}
     by_group: dict[str, int] = {}
     fresh = free.copy()
     for row in np.flatnonzero(free).tolist():
-        at = by_hash.get(hashes[row].tobytes(), by_name.get(names[row]))
+        digest = hashes[row].tobytes()
+        at = exact.get((names[row], digest), by_hash.get(digest, by_name.get(names[row])))
         if at is None:
             continue
         parts[row] = listed.parts[at]
