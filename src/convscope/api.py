@@ -23,7 +23,7 @@ from convscope.network.build import Network
 from convscope.network.cost import parameter_count
 from convscope.network.shapes import check_end, show
 from convscope.recipe import Recipe
-from convscope.recipe.realise import IN_MEMORY, Progress, Realised, read_data, realise, take_weights
+from convscope.recipe.realise import IN_MEMORY, Progress, read_data, realise, take_weights
 from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
 from convscope.train import checkpoint
 from convscope.train.loop import Job, Loop, predictions
@@ -250,13 +250,15 @@ def carry_out(
         if chosen.from_sha256 not in ("", digest):
             said.append(f"{chosen.from_} is no longer what this recipe was written for: the numbers will differ")
         resolved = resolved.model_copy(update={"from_sha256": digest})
-    folder = Run.create(out)
+    plan = kernels.plan()
+    loop = Loop(Job(realised.network, realised.data, resolved, None, where, stop, plan))
+    folder = Run.create(out)  # nothing is left behind by what can't begin
+    loop.job.checkpoints = folder.checkpoint_path
     folder.write_recipe(recipe.to_toml(resolved))
     realised.data.split.save(folder.split_path)
-    plan = kernels.plan()
     folder.write_plan(plan)
     folder.write_environment()
-    yield from _logged(folder, _train(folder, realised, resolved, where, plan, said, stop, started))
+    yield from _logged(folder, _train(folder, loop, plan, said, started))
 
 
 def _begin_from(model: str, network: nn.Module) -> tuple[str, str]:
@@ -307,10 +309,11 @@ def resume(
         notes.append(f"{path} has no checkpoint: the training begins anew")
         if kept.from_:
             notes.append(_begin_from(kept.from_, realised.network)[0])
-    yield from _logged(
-        folder,
-        _train(folder, realised, kept, kernels.device(device), folder.plan, notes, stop, started, saved),
-    )
+    where = kernels.device(device)
+    loop = Loop(Job(realised.network, realised.data, kept, folder.checkpoint_path, where, stop, folder.plan))
+    if saved is not None:
+        loop.resume(saved)
+    yield from _logged(folder, _train(folder, loop, folder.plan, notes, started))
 
 
 def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
@@ -324,31 +327,18 @@ def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
         yield record
 
 
-def _train(
-    folder: Run,
-    realised: Realised,
-    resolved: Recipe,
-    device: torch.device,
-    plan: dict[str, Any],
-    notes: list[str],
-    stop: Callable[[], bool],
-    started: float,
-    saved: checkpoint.Checkpoint | None = None,
-) -> Iterator[Record]:
-    network, dataset = realised.network, realised.data
+def _train(folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], started: float) -> Iterator[Record]:
+    network, dataset, resolved = loop.network, loop.job.data, loop.job.recipe
     # the mark of the best epoch is shown where it decides something
     chooses = len(dataset.validation) and (resolved.train.keep == "best" or resolved.train.patience)
     yield Started(
         str(folder.path), resolved.data, dataset.classes, len(dataset.train), len(dataset.validation),
         len(dataset.test), sum(p.numel() for p in network.parameters()),
-        (*dataset.preprocess.input_size, dataset.preprocess.channels), str(device), torch.get_num_threads(),
+        (*dataset.preprocess.input_size, dataset.preprocess.channels), str(loop.job.device), torch.get_num_threads(),
         plan | {"monitor": "validation loss" if chooses else ""},
     )  # fmt: skip
     for note in notes:
         yield Note(note)
-    loop = Loop(Job(network, dataset, resolved, folder.checkpoint_path, device, stop, plan))
-    if saved is not None:
-        loop.resume(saved)
     for record in loop.records():
         yield record
         if isinstance(record, Stopped) and record.reason == "interrupted":
@@ -371,7 +361,7 @@ def _train(
         yield tested
     else:
         yield Note("there is no test split, so there is no test accuracy")
-    write_report(folder, dataset, said, loop, resolved)
+    write_report(folder, said, loop)
     yield Finished(str(folder.path), time.perf_counter() - started)
 
 
@@ -387,11 +377,12 @@ def _check_module(module: nn.Module, dataset: DataSet) -> None:
         check_end(module.sizes, len(dataset.classes))
 
 
-def write_report(folder: Run, dataset: DataSet, said: Predictions | None, loop: Loop, resolved: Recipe) -> None:
-    """`report.html` of a run: one file that needs nothing beside it."""
+def write_report(folder: Run, said: Predictions | None, loop: Loop) -> None:
+    """`report.html` of a run: one file that needs nothing beside it. said: of the test pictures, if there are any."""
     from convscope.report import html, listings
     from convscope.report.layers import describe
 
+    dataset, resolved = loop.job.data, loop.job.recipe
     pictures = {}
     if said is not None:
         place = {int(i): row for row, i in enumerate(dataset.test.ids)}

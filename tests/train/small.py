@@ -17,7 +17,7 @@ from convscope.run import Record
 from convscope.train.loop import Job, Loop
 
 CLASSES = ("cat", "dog", "owl")
-NET = "conv 3x3 4 bias=no, bn, relu, maxpool 2, dropout 0.3, dense"
+NET = "conv 3x3 4 bias=no, bn, relu, maxpool 2, conv 2x2 4, relu, dropout 0.3, dense"
 
 
 def image_set(count: int, first: int = 0, size: int = 6, channels: int = 1) -> ImageSet:

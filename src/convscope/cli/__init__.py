@@ -85,7 +85,7 @@ def _dispatch(arguments: list[str]) -> int:
         said = getattr(error, "format_message", None)
         if said is None:
             raise
-        raise ConvscopeError(f"{said()} See `convscope {verb} --help`.") from None
+        raise ConvscopeError(f"{said().rstrip('.')}. See `convscope {verb} --help`.") from None
     return int(code or 0)
 
 

@@ -40,7 +40,7 @@ _SAVE_SHARE = 0.05
 
 @dataclass
 class Job:
-    """One training: what is trained, on what, how, and where its checkpoints go (None: nowhere)."""
+    """One training: what is trained, on what, how, and where its checkpoints go (None: nowhere, or not yet known)."""
 
     network: nn.Module
     data: DataSet

@@ -87,7 +87,9 @@ def load_state_tensors(optimizer: torch.optim.Optimizer, network: nn.Module, ten
                 f"the optimizer's state must fit the network. Got {key!r} of shape {list(tensor.shape)} for a weight "
                 f"of shape {list(named[name].shape)}. Resume with the recipe that the checkpoint was made with."
             )
-        states.setdefault(name, {})[word] = tensor.clone()
+        # a fused step walks through memory: what it remembers must lie as the weight does
+        like = torch.empty_like(named[name], dtype=tensor.dtype) if tensor.ndim else torch.empty_like(tensor)
+        states.setdefault(name, {})[word] = like.copy_(tensor)
     names = {id(parameter): name for name, parameter in named.items()}
     order = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
     state = {index: states[name] for index, name in enumerate(order) if name in states}
