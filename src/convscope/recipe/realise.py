@@ -114,6 +114,11 @@ def _resolved(recipe: Recipe, data: DataSet, network: nn.Module) -> Recipe:
     changes: dict[str, Any] = {
         "size": preprocess.size,
         "channels": preprocess.channels,
+        "fit": preprocess.fitting,  # of an image set in memory it is not what the recipe's defaults say
+        "crop_to": preprocess.crop_to,
+        "background": preprocess.background,
+        "per_picture": preprocess.per_picture,
+        "manner": preprocess.manner or "",
         "mean": preprocess.mean if not preprocess.per_picture else (0.0,) * preprocess.channels,
         "std": preprocess.std if not preprocess.per_picture else (1.0,) * preprocess.channels,
     }
