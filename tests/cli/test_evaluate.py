@@ -1,0 +1,124 @@
+"""`convscope evaluate`: the run's own split, other data, and what can't be scored."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Command, write_pictures
+from convscope import api
+
+
+@pytest.fixture
+def copied(run_of_digits: Path, tmp_path: Path) -> Path:
+    """A run of one's own to look at."""
+    return Path(shutil.copytree(run_of_digits, tmp_path / "own" / "digits"))
+
+
+def test_a_run_is_scored_on_its_own_test_split(copied: Path, say: Command) -> None:
+    run = api.Run(copied)
+    trained = run.test
+    assert trained is not None
+    assert run.looks == 1
+    said = say("evaluate", copied)
+    assert said.code == 0
+    assert re.findall(r"\((\d+) of (\d+)[;,)]", said.out)[-1] == (str(trained.k), str(trained.n))
+    assert run.looks == 2
+    assert "look 2 at this run's test split" in said.out
+    assert "class" in said.out
+    assert "precision" in said.out
+
+
+def test_json(copied: Path, say: Command) -> None:
+    said = say("evaluate", copied, "--json")
+    assert said.code == 0
+    assert said.err == ""
+    about = json.loads(said.out)
+    trained = api.Run(copied).test
+    assert trained is not None
+    assert (about["k"], about["n"], about["split"], about["look"]) == (trained.k, trained.n, "test", 2)
+    assert about["confidence"] == 0.95
+    assert about["low"] < about["accuracy"] < about["high"]
+    assert len(about["classes"]) == 10
+    assert sum(map(sum, about["confusion"])) == about["n"]
+
+
+def test_other_splits_and_the_model_file_itself(copied: Path, say: Command) -> None:
+    assert json.loads(say("evaluate", copied, "--split", "validation", "--json").out)["n"] == 269
+    assert json.loads(say("evaluate", copied, "--split", "train", "--json").out)["n"] == 1259
+    assert api.Run(copied).looks == 1
+    every = json.loads(say("evaluate", copied / "model.safetensors", "--split", "all", "--json").out)
+    assert every["n"] == 1797
+    assert api.Run(copied).looks == 2  # the test pictures are among them
+
+
+def test_other_data(run_of_pictures: Path, say: Command) -> None:
+    others = write_pictures(Path("others"), ("狗", "猫"), each=5)
+    said = say("evaluate", run_of_pictures, "--data", others, "--json")
+    assert said.code == 0
+    about = json.loads(said.out)
+    assert (about["n"], about["split"], about["look"]) == (10, "all", 1)
+
+
+def test_what_the_model_was_trained_on_is_refused(
+    copied: Path, run_of_pictures: Path, pictures: Path, say: Command
+) -> None:
+    for model, data in ((copied, "digits"), (run_of_pictures, str(pictures))):
+        said = say("evaluate", model, "--data", data)
+        assert said.code == 2
+        assert "a score needs pictures that the model never saw" in said.err
+        assert "is what it was trained on. Evaluate the run's folder without --data" in said.err
+
+
+def test_a_model_outside_of_a_run(copied: Path, say: Command) -> None:
+    Path("alone").mkdir()
+    shutil.copy(copied / "model.safetensors", "alone/model.safetensors")
+    said = say("evaluate", "alone/model.safetensors")
+    assert said.code == 2
+    assert "lies in no run's folder, so nobody knows which these are. Give some: --data FOLDER." in said.err
+
+
+def test_other_classes(run_of_pictures: Path, say: Command) -> None:
+    others = write_pictures(Path("others"), ("狗", "兔"), each=4)
+    said = say("evaluate", run_of_pictures, "--data", others)
+    assert said.code == 2
+    assert "the data's classes must be the model's. The model has 2, the data 2: " in said.err
+    assert "the data lacks 猫; the model doesn't know 兔" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["none"], r"a model file must exist to be loaded. There is none at none"),
+        (["RUN", "--split", "tst"], r"a split must be train, validation, test or all. Got 'tst'"),
+        (["RUN", "--data", "nowhere"], r"nowhere"),
+    ],
+)
+def test_what_can_not_be_scored(words: list[str], sentence: str, run_of_digits: Path, say: Command) -> None:
+    said = say("evaluate", *(str(run_of_digits) if word == "RUN" else word for word in words))
+    assert said.code == 2
+    assert re.search(sentence, said.err)
+    assert said.out == ""
+
+
+def test_a_split_without_pictures(say: Command) -> None:
+    words = ("--net", "dense", "--set", "steps=2", "--set", "split.test=0", "--out", "x", "--quiet")
+    assert say("train", "digits", *words).code == 0
+    said = say("evaluate", "x")
+    assert said.code == 2
+    assert "a split must have pictures to be scored. x has none in test." in said.err
+
+
+def test_a_run_that_has_no_model(run_of_digits: Path, say: Command) -> None:
+    folder = Path(shutil.copytree(run_of_digits, "half"))
+    (folder / "model.safetensors").unlink()
+    for verb in (["evaluate"], ["predict", "x.png"]):
+        said = say(verb[0], folder, *verb[1:])
+        assert said.code == 2
+        assert (
+            "half has no model yet: its training did not end. Go on with it: convscope train --resume half" in said.err
+        )

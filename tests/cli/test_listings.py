@@ -1,0 +1,120 @@
+"""The verbs that look and don't train: summary, data, recipes, doctor."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import NET, Command
+from convscope.data.known import KNOWN
+from convscope.recipe import bundled
+
+
+def test_a_summary(say: Command) -> None:
+    said = say("summary", NET, "--input", "8x8x1", "--classes", "10")
+    assert said.code == 0
+    assert re.search(r"conv1 .*3x3 4.* 8 x 8 x 4 +40", said.out)
+    assert said.out.splitlines()[-1].split() == ["total", "90"]
+    about = json.loads(say("summary", NET, "--input", "８×８x1", "--classes", "10", "--json").out)
+    assert about["parameters"] == 90
+    assert about["layers"][0]["output"] == [8, 8, 4]
+
+
+def test_the_summary_of_a_run_and_of_its_model(run_of_digits: Path, say: Command) -> None:
+    first, second = say("summary", run_of_digits), say("summary", run_of_digits / "model.safetensors")
+    assert first.code == second.code == 0
+    assert first.out == second.out
+    assert first.out.splitlines()[-1].split() == ["total", "90"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([NET], r"input"),
+        ([NET, "--input", "8x8"], r"--input must be height x width x channels here: 8x8x3. Got '8x8'"),
+        ([NET, "--input", "8x0x1"], r"--input must be height x width, or height x width x channels: 28x28x1"),
+        (["conv 3x3", "--input", "8x8x1"], r"line 1, column"),
+        (["."], r"summary takes a network, a .net file, or a run that has a model. \. has none."),
+    ],
+)
+def test_what_has_no_summary(words: list[str], sentence: str, say: Command) -> None:
+    said = say("summary", *words)
+    assert said.code == 2
+    assert re.search(sentence, said.err), said.err
+    assert said.out == ""
+
+
+def test_the_data_sets(say: Command) -> None:
+    said = say("data", "list")
+    assert said.code == 0
+    assert say("data").out == said.out
+    for name, entry in KNOWN.items():
+        assert re.search(rf"^{name} +.*\b{len(entry.classes)}\b", said.out, re.MULTILINE)
+    assert re.search(r"^digits .* part of convscope$", said.out, re.MULTILINE)
+    assert re.search(r"^mnist .* not here; convscope data get mnist$", said.out, re.MULTILINE)
+    about = json.loads(say("data", "list", "--json").out)
+    assert {row["name"]: row["embedded"] for row in about} == {name: name == "digits" for name in KNOWN}
+
+
+def test_a_data_set_counted(pictures: Path, say: Command) -> None:
+    said = say("data", "info", pictures)
+    assert said.code == 0
+    rows = [line.split() for line in said.out.splitlines()]
+    assert ["狗", "10", "2", "2", "14"] in rows
+    assert ["all", "20", "4", "4", "28"] in rows
+    about = json.loads(say("data", "info", "digits", "--json").out)
+    assert about["pictures"] == 1797
+    assert sum(about["classes"]["3"].values()) == 183
+    assert len(about["sha256"]) == 64
+    assert "licence" in about
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["lst"], r"unknown action 'lst', did you mean 'list'\? These exist: get, info, list\."),
+        (["list", "x"], r"data list takes nothing more: data list, data get NAME, data info NAME\|FOLDER\|CSV"),
+        (["get"], r"data get needs one more word"),
+        (["info"], r"data info needs one more word"),
+        (["get", "mnits"], r"unknown data set 'mnits', did you mean 'mnist'\?"),
+        (["get", "digits"], r"digits is part of convscope: there is nothing to get"),
+        (["info", "mnist"], r"mnist is not on this machine. Get it with: convscope data get mnist"),
+    ],
+)
+def test_what_data_does_not_know(words: list[str], sentence: str, say: Command) -> None:
+    said = say("data", *words)
+    assert said.code == 2
+    assert re.search(sentence, said.err), said.err
+    assert said.out == ""
+
+
+def test_a_data_set_got(say: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convscope.data.sources.get", lambda name, progress: Path("here") / name)
+    assert say("data", "get", "mnist").out == f"mnist is in {Path('here') / 'mnist'}\n"
+    assert json.loads(say("data", "get", "mnist", "--json").out)["name"] == "mnist"
+
+
+def test_the_recipes(say: Command) -> None:
+    said = say("recipes")
+    assert said.code == 0
+    assert all(re.search(rf"^{name} ", said.out, re.MULTILINE) for name in bundled())
+    assert [row["name"] for row in json.loads(say("recipes", "--json").out)] == list(bundled())
+    shown = say("recipes", "digits")
+    assert shown.out == bundled()["digits"].read_text(encoding="utf-8")
+    assert json.loads(say("recipes", "digits", "--json").out)["recipe"] == shown.out
+    said = say("recipes", "digit")
+    assert said.code == 2
+    assert "did you mean" in said.err
+
+
+def test_the_doctor(say: Command) -> None:
+    said = say("doctor")
+    assert said.code == 0
+    for word in ("processor", "precision", "torch", "data mnist", "CONVSCOPE_DATA", "cache"):
+        assert re.search(rf"^{word} ", said.out, re.MULTILINE), word
+    about = json.loads(say("doctor", "--json").out)
+    assert about["devices"][0] == "cpu"
+    assert about["data"]["digits"] == "embedded"
