@@ -232,3 +232,11 @@ def test_labels_by_number_without_names(tmp_path: Path) -> None:
     write(tmp_path / "a.html", title="t", run=run, batch=np.zeros((2, 1, 4, 4), np.uint8), batch_labels=[0, 7])
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert '<figcaption title="7">7</figcaption>' in text
+
+
+def test_training_figures_are_told_from_scores(page: str) -> None:
+    """They are of augmented pictures, in the midst of learning, and their loss has smoothing and penalties in it."""
+    text = " ".join(read(page).text)
+    assert "training, while learning" in text
+    assert "with label smoothing, class weights and penalties" in text
+    assert "The first 6 pictures of the first epoch, after augmentation" in text  # which may be several batches

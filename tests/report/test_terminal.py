@@ -143,7 +143,8 @@ def test_a_pipe_is_told_within_a_long_epoch() -> None:
 
 def test_without_validation_the_training_accuracy_is_named_as_such() -> None:
     text = told(training(validated=False))
-    assert "training accuracy: % (k of n; 95 % interval)" in text
+    assert "training accuracy: % (k of n; 95 % interval), while learning from them: no score" in text
+    assert "no score" not in told(training())
     assert "92.16 % (47000 of 51000; 91.92 to 92.39 %)" in text
     assert "val. loss" not in text
 

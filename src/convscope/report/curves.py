@@ -12,6 +12,12 @@ from convscope.report.numbers import score_line
 from convscope.report.svg import Axis, Curve, chart, linear, logarithmic, stretched
 from convscope.run import Epoch, Record, Started, Step
 
+_WHILE = "training, while learning"
+_NOTE = (
+    "Training figures are of the batches as they were learned from: augmented, with dropout, by weights that changed "
+    "within the epoch; their loss is what was made small, with label smoothing, class weights and penalties. "
+    "Validation figures are of the pictures as they are, and of plain cross-entropy, so either may be the larger."
+)
 POINTS = 200  # a curve of steps is averaged to at most so many points
 
 
@@ -28,7 +34,7 @@ def curves(records: Sequence[Record]) -> Markup:
     charts = [_losses(epochs, steps, mark)]
     if epochs:
         charts.append(_accuracies(epochs, mark))
-    return tag("section", tag("h2", "Training"), tag("div", *charts, class_="charts"))
+    return tag("section", tag("h2", "Training"), tag("p", _NOTE, class_="note"), tag("div", *charts, class_="charts"))
 
 
 def _across(last: float) -> Axis:
@@ -52,7 +58,7 @@ def _losses(epochs: Sequence[Epoch], steps: Sequence[Step], mark: tuple[float, s
     at = [float(e.epoch) for e in epochs]
     if epochs:
         y = [e.train_loss for e in epochs]
-        lines.append(Curve("training", "train", at, y, said=_said(at, y)))
+        lines.append(Curve(_WHILE, "train", at, y, said=_said(at, y)))
     scored = [(float(e.epoch), e.validation_loss) for e in epochs if e.validation_loss is not None]
     if scored:
         x, y = [a for a, _ in scored], [b for _, b in scored]
@@ -70,7 +76,7 @@ def _accuracies(epochs: Sequence[Epoch], mark: tuple[float, str] | None) -> Mark
     lines = []
     counts = [(float(e.epoch), e.train_k, e.train_n) for e in epochs if e.train_n]
     if counts:
-        lines.append(_accuracy("training", "train", counts))
+        lines.append(_accuracy(_WHILE, "train", counts))
     validated = [
         (float(e.epoch), e.validation_k, e.validation_n)
         for e in epochs

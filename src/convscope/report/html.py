@@ -305,7 +305,7 @@ def _batch(batch: NDArray[Any], labels: Sequence[str]) -> Markup:
     ]
     value = "" if batch.dtype == np.uint8 else f" Black is {low:.2f}, white {high:.2f}: the values after preprocessing."
     count = plural(len(shown), "picture")
-    note = f"The first {count} of a training batch, after augmentation, as the network sees them.{value}"
+    note = f"The first {count} of the first epoch, after augmentation, as the network sees them.{value}"
     return _section("A training batch", tag("div", *cards, class_="gallery small"), note=note)
 
 

@@ -156,7 +156,9 @@ class Terminal:
             split = "validation" if validated else "training"
             best = f"; * best {self._monitor} so far" if self._monitor else ""
             also = "" if self.live else "; epochs between the rows are in log.jsonl"
-            self._say([f"{split} accuracy: % (k of n; 95 % interval){best}{also}"])
+            # what a changing network said of changed pictures that it then learned from is no score
+            learned = "" if validated else ", while learning from them: no score"
+            self._say([f"{split} accuracy: % (k of n; 95 % interval){learned}{best}{also}"])
             self._say(
                 [_cells("epoch", "loss", "val. loss" if validated else "", f"{split} accuracy", "elapsed < left")]
             )
