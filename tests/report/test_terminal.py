@@ -230,3 +230,11 @@ def test_no_encoding_crashes_it(encoding: str, live: bool) -> None:
     assert ("猫" in text) == (encoding in ("gbk", "utf-8"))
     assert ("\\u732b" in text) == (encoding in ("ascii", "cp437"))
     assert b"\x1b" not in done.stdout
+
+
+def test_what_decides_nothing_is_not_marked() -> None:
+    """With an empty monitor no epoch is the best: the last weights are the result."""
+    started = Started("r", "d", ("a", "b"), 1, 1, 1, 1, (1, 1, 1), "cpu", 1, {"monitor": ""})
+    said = told([started, epoch(1), Stopped("epochs", 390, 1)])
+    assert "best" not in said
+    assert "*" not in said
