@@ -164,6 +164,16 @@ def test_copies_across_brought_parts_are_told() -> None:
     assert any("1 picture stands in more than one part with the same content" in n for n in made.notes)
 
 
+def test_one_picture_in_two_classes_is_told() -> None:
+    names, labels, hashes = some(30)
+    hashes[1] = hashes[0]  # a cat that is a dog too
+    said = " ".join(split.assign(names, labels, CLASSES, hashes).notes)
+    assert "1 picture stands in more than one class with the same content" in said
+    hashes[4] = hashes[7]  # two dogs
+    hashes[1] = content(["another"])[0]
+    assert "more than one class" not in " ".join(split.assign(names, labels, CLASSES, hashes).notes)
+
+
 def test_copies_across_brought_parts_stay_where_they_were_listed() -> None:
     """What a run trained on must still be training when its split is read again, though a later part has a copy."""
     names = ["train/a.png", "train/b.png", "val/a.png", "test/b.png"]

@@ -154,7 +154,7 @@ def assign(
         _by_threshold(parts, fresh, units, keys, wanted)
     else:
         _draw(parts, labels, len(classes), units, keys, wanted)
-    notes += _leaks(names, parts, hashes, groups)
+    notes += _leaks(names, labels, parts, hashes, groups)
     if listed is None:
         notes += _missing(parts, labels, classes, wanted, n)
     return Split(tuple(names), tuple(classes[i] for i in labels), parts, hashes, groups, tuple(notes))
@@ -312,9 +312,13 @@ def _by_threshold(
 
 
 def _leaks(
-    names: Sequence[str], parts: NDArray[np.int8], hashes: NDArray[np.uint8], groups: Sequence[str]
+    names: Sequence[str],
+    labels: NDArray[np.int64],
+    parts: NDArray[np.int8],
+    hashes: NDArray[np.uint8],
+    groups: Sequence[str],
 ) -> list[str]:
-    """Sentences on what stands in two parts (which the data brought so), and on copies within one."""
+    """Sentences on copies, on those with two labels, and on what stands in two parts (which the data brought so)."""
     notes: list[str] = []
     _, which, counts = np.unique(
         hashes.view(f"V{HASH_BYTES}").reshape(len(hashes)), return_inverse=True, return_counts=True
@@ -326,6 +330,11 @@ def _leaks(
         pair = f"{names[rows[0]]} and {names[rows[1]]}"
         verb = "picture is a copy" if copies == 1 else "pictures are copies"
         notes.append(f"{copies} {verb} of another with the same content (such as {pair}).")
+        pairs = np.unique(np.stack([which[rows], labels[rows]], axis=1), axis=0)  # (content, class)
+        torn_labels = int((np.bincount(pairs[:, 0]) > 1).sum())
+        if torn_labels:
+            word = "picture stands" if torn_labels == 1 else "pictures stand"
+            notes.append(f"{torn_labels} {word} in more than one class with the same content: all but one is wrong.")
         across = _across(which, parts, len(counts))
         if across:
             word = "picture stands" if across == 1 else "pictures stand"
