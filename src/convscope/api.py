@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,18 @@ def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
     )
 
 
-def evaluate_model(
-    model: str | Path, data: str = "", part: str = "", progress: Progress | None = None
-) -> tuple[Predictions, str, int]:
-    """What a model says of a split: the predictions, the split's name, and the how-manieth look at it this is.
+@dataclass(frozen=True)
+class Evaluated:
+    """What a model said of a split, the how-manieth look at it this was, and what the user should know of the data."""
+
+    predictions: Predictions
+    split: str
+    look: int
+    notes: tuple[str, ...]
+
+
+def evaluate_model(model: str | Path, data: str = "", part: str = "", progress: Progress | None = None) -> Evaluated:
+    """Ask a model about a whole split.
 
     Without `data` it is the run's own split (test unless said), and the look is counted in its folder. With `data`:
     the part that it calls test, or all of it. Raises ConvscopeError where the classes differ, the split is empty, or
@@ -120,6 +129,10 @@ def evaluate_model(
     else:
         dataset = read_data(recipe.load(own.recipe_path), Path(), split_file=own.split_path, progress=progress)
         part = part or "test"
+    notes = dataset.notes if data else ()
+    if not data and dataset.sha256 != classifier.score.get("data_sha256", dataset.sha256):
+        notes = ("the data has changed since the training: pictures that were listed then are in their part, new ones "
+                 "have joined by their hash, and the score is of other pictures than the run's",)  # fmt: skip
     images = whole(dataset) if part == "all" else getattr(dataset, part)
     if not len(images):
         raise ConvscopeError(f"a split must have pictures to be scored. {data or model} has none in {part}.")
@@ -129,7 +142,7 @@ def evaluate_model(
     if own:
         found = score(said)
         own.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
-    return said, part, look
+    return Evaluated(said, part, look, notes)
 
 
 def _run_of(model: str | Path) -> Run | None:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cli.conftest import Command, write_pictures
 from convscope import api
@@ -62,6 +63,16 @@ def test_other_data(run_of_pictures: Path, say: Command) -> None:
     assert said.code == 0
     about = json.loads(said.out)
     assert (about["n"], about["split"], about["look"]) == (10, "all", 1)
+
+
+def test_data_that_has_changed_is_told_of(say: Command) -> None:
+    folder = write_pictures(Path("pets"), ("a", "b"))
+    assert say("train", folder, "--net", "dense", "--set", "steps=2", "--out", "run", "--quiet").code == 0
+    assert json.loads(say("evaluate", "run", "--json").out)["notes"] == []
+    Image.effect_noise((12, 12), 50).save(folder / "a" / "new.png")
+    said = say("evaluate", "run")
+    assert said.code == 0
+    assert "note: the data has changed since the training" in said.out
 
 
 def test_what_the_model_was_trained_on_is_refused(

@@ -14,6 +14,8 @@ import pytest
 
 from convscope.cli import run
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process can't be sent these signals there")
+
 WORDS = ["digits", "--net", "conv 3x3 8, bn, relu, maxpool 2, dropout 0.2, dense", "--epochs", "40",
          "--set", "batch_size=32", "--set", "ema=0.9"]  # fmt: skip
 

@@ -28,16 +28,19 @@ def command(
     from convscope.report.text import json_line, say
 
     with Progress(sys.stderr, show=not json) as progress:
-        said, part, look = api.evaluate_model(model, data, split, progress)
+        done = api.evaluate_model(model, data, split, progress)
+    said, part, look = done.predictions, done.split, done.look
     found, classes = score(said), per_class(said)
     if json:
         about = {
             "split": part, "k": found.k, "n": found.n, "accuracy": found.accuracy, "low": found.low,
             "high": found.high, "confidence": 0.95, "loss": found.loss, "top5_k": found.top5_k, "look": look,
+            "notes": done.notes,
             "classes": [dataclasses.asdict(one) for one in classes], "confusion": confusion(said),
         }  # fmt: skip
         print(json_line(about, sys.stdout))
         return 0
+    say(sys.stdout, [f"note: {line}" for note in done.notes for line in note.splitlines()])
     wrong = listings.mistakes(mistakes(said, 10), sys.stdout)
     if wrong:
         say(sys.stdout, ["the surest mistakes:", *wrong, ""])

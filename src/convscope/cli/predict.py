@@ -14,6 +14,8 @@ from convscope.errors import ConvscopeError
 if TYPE_CHECKING:
     from convscope.classifier import Classifier, Prediction
 
+_AT_ONCE = 256
+
 HELP = "Say what is on pictures: files, or every picture below a folder."
 
 
@@ -71,14 +73,22 @@ def _paths(words: list[str]) -> list[Path]:
 
 
 def _readable(classifier: Classifier, paths: list[Path], unreadable: list[str]) -> Iterator[Prediction]:
-    """Predictions of the pictures that can be read; the reasons of the others are added to `unreadable`."""
+    """Predictions of the pictures that can be read; the reasons of the others are added to `unreadable`.
+
+    Many are read and predicted at once; where one of them is none, they are taken one by one.
+    """
     from convscope.data.decode import UnreadablePicture
 
-    for path in paths:
+    for start in range(0, len(paths), _AT_ONCE):
+        some = paths[start : start + _AT_ONCE]
         try:
-            yield classifier.predict(path)
-        except UnreadablePicture as error:
-            unreadable.append(f"{path}: {error}")
+            yield from list(classifier.predict_each(some))
+        except UnreadablePicture:
+            for path in some:
+                try:
+                    yield classifier.predict(path)
+                except UnreadablePicture as error:
+                    unreadable.append(f"{path}: {error}")
 
 
 def _write_csv(path: Path, classes: tuple[str, ...], rows: list[list[str]]) -> None:
