@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from convscope.data import store
 from convscope.errors import ConvscopeError
 from convscope.network.build import Network
 from convscope.recipe import Recipe
@@ -97,3 +99,29 @@ def test_weights_of_another_network_are_refused() -> None:
         take_weights(
             network("conv 5x5 3, dense 7, dense", 0), network("conv 3x3 4, relu, dense", 1).state_dict(), "old"
         )
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (", softmax", "the network ends in softmax1, and the loss and predict take a softmax too"),
+        (", relu", "the network ends in relu2, which limits the numbers that the loss takes"),
+        (", last: sigmoid", "the network ends in last, which limits"),
+        ("", ""),
+    ],
+)
+def test_a_network_that_ends_in_what_the_loss_does_is_told(end: str, said: str) -> None:
+    notes = " ".join(realise(recipe(f"conv 3x3 4, relu, gap, dense{end}")).notes)
+    assert said in notes
+    assert ("the network ends in" in notes) == bool(end)
+
+
+def test_the_resolved_recipe_says_how_an_image_set_in_memory_is_preprocessed() -> None:
+    data = store.load("digits")
+    changed = data.preprocess.replace(
+        crop_to=(6, 6), per_picture=True, mean=(), std=(), fit="crop", background=(1, 2, 3)
+    )
+    made = realise(recipe(data=IN_MEMORY), data=dataclasses.replace(data, preprocess=changed))
+    found = made.recipe.input
+    assert (found.size, found.crop_to, found.channels) == ((8, 8), (6, 6), 1)
+    assert (found.per_picture, found.fit, found.background) == (True, "crop", (1, 2, 3))

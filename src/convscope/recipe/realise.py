@@ -77,9 +77,29 @@ def realise(
             notes.append(f"the text says classes {written.classes}; the data has {classes}, which is used")
         built = Network(text, input=shape, classes=classes, seed=recipe.seed)
         check_end(built.sizes, classes)
+        notes += _end_notes(built)
         network = built
     resolved = _resolved(recipe, data, network)
     return Realised(network, data, resolved, tuple(notes))
+
+
+_SQUEEZE = ("softmax", "sigmoid", "tanh", "relu", "relu6", "elu", "leaky", "gelu", "silu")
+
+
+def _end_notes(network: Network) -> list[str]:
+    """A sentence where a network ends in what the loss and `predict` do themselves, or in what cuts its logits off."""
+    last = network.sizes.body.items[-1]
+    if last.kind == "softmax":
+        return [
+            f"the network ends in {last.name}, and the loss and predict take a softmax too: taken twice, no "
+            "probability comes near 1 and training is slow. Leave the last softmax out"
+        ]
+    if last.kind in _SQUEEZE:
+        return [
+            f"the network ends in {last.name}, which limits the numbers that the loss takes: these may be of any size "
+            f"and sign. Leave the last {last.kind} out"
+        ]
+    return []
 
 
 def read_data(
