@@ -240,3 +240,17 @@ def test_training_figures_are_told_from_scores(page: str) -> None:
     assert "training, while learning" in text
     assert "with label smoothing, class weights and penalties" in text
     assert "The first 6 pictures of the first epoch, after augmentation" in text  # which may be several batches
+
+
+def test_a_part_of_an_epoch_is_not_counted_as_one(tmp_path: Path) -> None:
+    """The page and the terminal say the same: whole epochs, and steps."""
+    run = Run.create(tmp_path / "run")
+    run.write_recipe('format = 1\nnetwork = ""\n')
+    run.log(Epoch(1, 20, 1.0, 5, 20, None, None, None, 0.1, 1.0, 0.5, False))
+    run.log(Epoch(2, 30, 0.9, 5, 10, None, None, None, 0.1, 1.5, 0.0, False))
+    run.log(Stopped("epochs", 30, 1))
+    write(
+        run.path / "report.html", title="t", run=run, predictions=None, pictures={}, batch=None, batch_labels=[],
+        parameters="", recipe_text="",
+    )  # fmt: skip
+    assert "1 epoch, 30 steps, 1.5 s" in " ".join(read((run.path / "report.html").read_text(encoding="utf-8")).text)

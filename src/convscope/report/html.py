@@ -147,7 +147,9 @@ def _head(title: str, run: Run) -> Markup:
     if run.epochs:
         last = run.epochs[-1]
         why = "" if stopped is None or stopped.reason == "epochs" else f" ({stopped.reason})"
-        facts.append(("Training", f"{plural(last.epoch, 'epoch')}, {seconds(last.elapsed)}{why}"))
+        whole = stopped.epoch if stopped is not None else last.epoch  # the last row may be of a part of an epoch
+        told = f"{plural(whole, 'epoch')}, {plural(last.step, 'step')}, {seconds(last.elapsed)}{why}"
+        facts.append(("Training", told))
     if run.looks:
         facts.append(("Looks at the test split", str(run.looks)))
     notes = list(dict.fromkeys(r.text for r in records if isinstance(r, Note)))
