@@ -26,7 +26,7 @@ from convscope.classifier import Classifier
 from convscope.data.images import DataSet
 from convscope.errors import ConvscopeError, RunFailed
 from convscope.evaluate.metrics import score
-from convscope.evaluate.predictions import Predictions
+from convscope.evaluate.model import predictions
 from convscope.network.build import Network
 from convscope.recipe import Recipe
 from convscope.run import Epoch, Forecast, Note, Record, Saved, Step, Stopped
@@ -49,13 +49,6 @@ class Job:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     stop: Callable[[], bool] = lambda: False
     plan: dict[str, Any] = field(default_factory=kernels.plan)
-
-
-def predictions(classifier: Classifier, images: Any) -> Predictions:
-    """What a classifier says of an image set, as a record that needs the network no more."""
-    return Predictions(
-        images.ids, images.names, images.labels, classifier.probabilities(images.images), classifier.classes
-    )
 
 
 class Loop:

@@ -1,0 +1,131 @@
+"""Asking a classifier about whole image sets: on which pictures it may be scored, and which look at them this is.
+
+Knows classifiers, data sets and run folders; computes no score (`metrics` does) and prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from convscope import recipe
+from convscope.classifier import Classifier
+from convscope.data import store
+from convscope.data.images import DataSet, ImageSet
+from convscope.errors import ConvscopeError
+from convscope.evaluate.metrics import score
+from convscope.evaluate.predictions import Predictions
+from convscope.recipe.realise import read_data
+from convscope.run import Run, Tested
+
+
+def predictions(classifier: Classifier, images: ImageSet) -> Predictions:
+    """What a classifier says of an image set, as a record that needs the network no more. Raises ConvscopeError where
+    their classes differ, RunFailed where an output isn't finite."""
+    check_classes(classifier, images.classes)
+    return Predictions(
+        images.ids, images.names, images.labels, classifier.probabilities(images.images), classifier.classes
+    )
+
+
+def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
+    """A score needs the model's own classes, in its own order; raises ConvscopeError and names the difference."""
+    if classes == classifier.classes:
+        return
+    missing = [name for name in classifier.classes if name not in classes]
+    extra = [name for name in classes if name not in classifier.classes]
+    listed = [f"the data lacks {', '.join(missing[:5])}"] if missing else []
+    listed += [f"the model doesn't know {', '.join(extra[:5])}"] if extra else []
+    raise ConvscopeError(
+        f"the data's classes must be the model's. The model has {len(classifier.classes)}, the data {len(classes)}: "
+        f"{'; '.join(listed) or 'they stand in another order'}. Rename the class folders, or train on this data."
+    )
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a model said of a split, the how-manieth look at it this was, and what the user should know of the data."""
+
+    predictions: Predictions
+    split: str
+    look: int
+    notes: tuple[str, ...]
+
+
+def ask(
+    classifier: Classifier,
+    model: Path,
+    data: str = "",
+    part: str = "",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluated:
+    """Ask a model about a whole split. model: where it lies, which is where its run's folder may be.
+
+    Without `data` it is the run's own split (test unless said), and the look is counted in its folder. With `data`:
+    the part that it calls test, or all of it. Raises ConvscopeError where the classes differ, the split is empty, or
+    the data is what the model was trained on.
+    """
+    if part not in ("", "train", "validation", "test", "all"):
+        raise ConvscopeError(f"a split must be train, validation, test or all. Got {part!r}.")
+    own = _run_of(model)
+    if data:
+        of = classifier.preprocess
+        dataset = store.load(
+            data, size=of.size, channels=of.channels, fit=of.fitting, crop_to=of.crop_to, background=of.background,
+            validation=0.0, test=0.0, progress=progress,
+        )  # fmt: skip
+        part = part or ("test" if len(dataset.test) else "all")
+        if dataset.sha256 != classifier.score.get("data_sha256"):
+            own = None
+        elif part != "test":
+            raise ConvscopeError(
+                f"a score needs pictures that the model never saw. {data} is what it was trained on. Evaluate the "
+                "run's folder without --data: it knows which pictures were set aside."
+            )
+    elif own is None:
+        raise ConvscopeError(
+            f"a score needs pictures that the model never saw. {model} lies in no run's folder, so nobody knows which "
+            "these are. Give some: --data FOLDER."
+        )
+    else:
+        dataset = read_data(recipe.load(own.recipe_path), Path(), split_file=own.split_path, progress=progress)
+        part = part or "test"
+    notes = dataset.notes if data else ()
+    if not data and dataset.sha256 != classifier.score.get("data_sha256", dataset.sha256):
+        notes = ("the data has changed since the training: pictures that were listed then are in their part, new ones "
+                 "have joined by their hash, and the score is of other pictures than the run's",)  # fmt: skip
+    images = whole(dataset) if part == "all" else getattr(dataset, part)
+    if not len(images):
+        raise ConvscopeError(f"a split must have pictures to be scored. {data or model} has none in {part}.")
+    check_classes(classifier, images.classes)  # before the look is counted
+    look = own.look("test" if part == "all" else part, "evaluate") if own else 1
+    said = predictions(classifier, images)
+    if own:
+        found = score(said)
+        own.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
+    return Evaluated(said, part, look, notes)
+
+
+def _run_of(path: Path) -> Run | None:
+    """The run that a model lies in, if it lies in one."""
+    try:
+        return Run(path if path.is_dir() else path.parent)
+    except ConvscopeError:
+        return None
+
+
+def whole(dataset: DataSet) -> ImageSet:
+    """All pictures of a data set, whatever their part."""
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part)]
+    if len(parts) == 1:
+        return parts[0]
+    return ImageSet(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        dataset.classes,
+        np.concatenate([part.ids for part in parts]),
+        tuple(name for part in parts for name in part.names),
+    )

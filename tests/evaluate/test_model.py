@@ -1,0 +1,39 @@
+"""Asking a classifier about image sets: the classes must be its own. What runs and looks add is in tests/cli."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from convscope.classifier import Classifier
+from convscope.errors import ConvscopeError
+from convscope.evaluate.model import predictions, whole
+from train.small import CLASSES, data_set, network
+
+
+def test_predictions_are_those_of_the_classifier() -> None:
+    data = data_set()
+    classifier = Classifier(network(data), data.preprocess, CLASSES)
+    said = predictions(classifier, data.test)
+    assert np.array_equal(said.probabilities, classifier.probabilities(data.test.images))
+    assert (said.names, said.labels.tolist()) == (data.test.names, data.test.labels.tolist())
+
+
+def test_the_classes_are_the_models() -> None:
+    data = data_set()
+    classifier = Classifier(network(data), data.preprocess, CLASSES)
+    with pytest.raises(
+        ConvscopeError, match=r"The model has 3, the data 3: the data lacks owl; the model doesn't know"
+    ):
+        predictions(classifier, replace(data.test, classes=("cat", "dog", "elk")))
+    with pytest.raises(ConvscopeError, match="they stand in another order"):
+        predictions(classifier, replace(data.test, classes=CLASSES[::-1]))
+
+
+def test_all_pictures_are_every_part_in_turn() -> None:
+    data = data_set(5, 3, 2)
+    every = whole(data)
+    assert every.ids.tolist() == [0, 1, 2, 3, 4, 1000, 1001, 1002, 2000, 2001]
+    assert whole(data_set(5, 0, 0)).ids.tolist() == [0, 1, 2, 3, 4]
