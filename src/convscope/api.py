@@ -20,11 +20,12 @@ from convscope.errors import ConvscopeError
 from convscope.evaluate.metrics import Score, mistakes, score
 from convscope.evaluate.model import Evaluated, ask, predictions
 from convscope.evaluate.predictions import Predictions
+from convscope.evaluate.seen import as_begun, refuse_head_start, refuse_learned
 from convscope.network.build import Network
 from convscope.network.cost import parameter_count
 from convscope.network.shapes import check_end, show
 from convscope.recipe import Recipe
-from convscope.recipe.realise import IN_MEMORY, Progress, realise, take_weights
+from convscope.recipe.realise import IN_MEMORY, Progress, open_end, realise, take_weights
 from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
 from convscope.train import checkpoint
 from convscope.train.loop import Job, Loop
@@ -32,6 +33,7 @@ from convscope.train.loop import Job, Loop
 _LOGGED_STEPS = 400
 _BATCH_SHOWN = 32
 _MISTAKES_SHOWN = 24
+_OF_DATA = (*recipe.SplitSettings.model_fields, *recipe.InputSettings.model_fields)
 
 
 class Run(run.Run):
@@ -65,9 +67,14 @@ def load(path: str | Path, network: nn.Module | None = None) -> Classifier:
     return Classifier.load(path, network)
 
 
-def evaluate(classifier: Classifier, images: ImageSet) -> Score:
-    """Accuracy of a classifier on an image set: k of n with its 95 % interval. Raises ConvscopeError where their
-    classes differ."""
+def evaluate(classifier: Classifier, images: ImageSet, *, seen: bool = False) -> Score:
+    """Accuracy of a classifier on an image set: k of n with its 95 % interval.
+
+    Raises ConvscopeError where their classes differ, and where the run that the classifier lies in was trained on some
+    of these pictures, unless `seen` says that this is meant.
+    """
+    if not seen:
+        refuse_learned(images, classifier.path)
     return score(predictions(classifier, images))
 
 
@@ -126,22 +133,41 @@ def train_records(
 def _recipe_of(
     word: str | DataSet, network: str | nn.Module | None, settings: dict[str, Any], base: Path
 ) -> tuple[Recipe, str, list[str]]:
-    notes = []
+    notes, plain = [], True
     if isinstance(word, DataSet):
         chosen, name = recipe.load(recipe.bundled()["folder"]), "run"
         chosen = chosen.model_copy(update={"data": IN_MEMORY})
+        told = [key for key in settings if key.split(".")[0] in ("split", "input") or key in _OF_DATA]
+        if told:
+            raise ConvscopeError(
+                f"an image set is split and fitted already. Got {', '.join(told)}; give them to convscope.data(...)."
+            )
     elif not word:
         raise ConvscopeError("train needs a recipe's name, a data set's name, a folder or a .csv. Got nothing.")
     else:
         choice = recipe.choose(word, base)
-        chosen, name = choice.load(), choice.name
+        chosen, name, plain = choice.load(), choice.name, choice.kind == "data"
         notes = [choice.note] if choice.note else []
     settings = {("learning_rate" if key == "lr" else key): value for key, value in settings.items()}
     if isinstance(network, str):
         settings["network"] = network
     if settings:
         chosen = recipe.with_settings(chosen, settings, base)
+    if chosen.from_ and network is None and "network" not in settings and plain:
+        chosen = _as_source(chosen)
     return chosen, name, notes
+
+
+def _as_source(chosen: Recipe) -> Recipe:
+    """Where only data and a model to start from are given, the network and the size of pictures are the model's."""
+    source = load(chosen.from_)
+    if not isinstance(source.network, Network):
+        return chosen
+    size = chosen.input.size or source.preprocess.size
+    channels = chosen.input.channels or source.preprocess.channels
+    like = chosen.input.model_copy(update={"size": size, "channels": channels, "crop_to": source.preprocess.crop_to})
+    text = open_end(source.network.text, len(source.classes))
+    return chosen.model_copy(update={"network": text, "input": like})
 
 
 def carry_out(
@@ -166,7 +192,8 @@ def carry_out(
     if chosen.data_sha256 not in ("", resolved.data_sha256):
         said.append("the data is no longer what this recipe was written for: the numbers will differ")
     if chosen.from_:
-        note, digest = _begin_from(chosen.from_, realised.network)
+        said += [one for one in [refuse_head_start(realised.data, chosen.from_)] if one]
+        note, digest = _begin_from(chosen.from_, realised.network, realised.data.classes)
         said.append(note)
         if chosen.from_sha256 not in ("", digest):
             said.append(f"{chosen.from_} is no longer what this recipe was written for: the numbers will differ")
@@ -182,10 +209,10 @@ def carry_out(
     yield from _logged(folder, _train(folder, loop, plan, said, started))
 
 
-def _begin_from(model: str, network: nn.Module) -> tuple[str, str]:
+def _begin_from(model: str, network: nn.Module, classes: tuple[str, ...]) -> tuple[str, str]:
     """Take what fits of a model's weights: the sentence about it, and the SHA-256 of its file."""
     source = load(model)
-    note = take_weights(network, source.network.state_dict(), model)
+    note = take_weights(network, source.network.state_dict(), model, new_end=source.classes != classes)
     return note, files.sha256_file(source.path or Path(model))
 
 
@@ -219,22 +246,20 @@ def resume(
     realised = realise(
         kept, module=None if kept.network else network, data=data, split_file=folder.split_path, progress=progress
     )
-    if kept.data_sha256 and realised.data.sha256 != kept.data_sha256:
-        notes.append(
-            "the data has changed since this run began: pictures that were listed stay in their part, and new ones "
-            "join by their hash"
-        )
+    dataset, note = as_begun(realised.data, folder)
+    notes += [note] if note else []
     if saved is not None:
         notes += [*saved.warnings, f"going on from step {saved.step}"]
     else:
         notes.append(f"{path} has no checkpoint: the training begins anew")
         if kept.from_:
-            notes.append(_begin_from(kept.from_, realised.network)[0])
+            notes.append(_begin_from(kept.from_, realised.network, dataset.classes)[0])
     where = kernels.device(device)
-    loop = Loop(Job(realised.network, realised.data, kept, folder.checkpoint_path, where, stop, folder.plan))
+    loop = Loop(Job(realised.network, dataset, kept, folder.checkpoint_path, where, stop, folder.plan))
     if saved is not None:
         loop.resume(saved)
-    yield from _logged(folder, _train(folder, loop, folder.plan, notes, started))
+    # all that the run has taken, the time before the interruption too
+    yield from _logged(folder, _train(folder, loop, folder.plan, notes, started - loop.elapsed))
 
 
 def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:

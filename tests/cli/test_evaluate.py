@@ -62,7 +62,8 @@ def test_other_data(run_of_pictures: Path, say: Command) -> None:
     said = say("evaluate", run_of_pictures, "--data", others, "--json")
     assert said.code == 0
     about = json.loads(said.out)
-    assert (about["n"], about["split"], about["look"]) == (10, "all", 1)
+    assert (about["n"], about["split"], about["look"]) == (6, "all", 2)  # some are the run's own test pictures
+    assert any("4 of 10 pictures were left out: the model was trained on them" in note for note in about["notes"])
 
 
 def test_data_that_has_changed_is_told_of(say: Command) -> None:
@@ -72,7 +73,7 @@ def test_data_that_has_changed_is_told_of(say: Command) -> None:
     Image.effect_noise((12, 12), 50).save(folder / "a" / "new.png")
     said = say("evaluate", "run")
     assert said.code == 0
-    assert "note: the data has changed since the training" in said.out
+    assert "note: 1 pictures have joined the data since the run was begun; they are left out here" in said.out
 
 
 def test_what_the_model_was_trained_on_is_refused(

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from convscope import files
 from convscope.classifier import model_file
@@ -87,14 +88,27 @@ class Classifier:
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """images: (N, C, H, W) uint8 (a memory map too), to (N, classes) float32; each row sums to 1."""
-        rows = [
-            torch.softmax(self.logits(images[start : start + _BATCH]), 1).numpy()
-            for start in range(0, len(images), _BATCH)
-        ]
-        out: NDArray[np.float32] = np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
+        return self.judge(images)[0]
+
+    def judge(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The probabilities, and with labels (N,) each picture's cross-entropy in nats, (N,) float32.
+
+        The loss comes from the logits, so that it is right where a probability is 0 in float32. Raises RunFailed where
+        an output isn't finite.
+        """
+        shares, losses = [np.zeros((0, len(self.classes)), np.float32)], [np.zeros(0, np.float32)]
+        for start in range(0, len(images), _BATCH):
+            logits = self.logits(images[start : start + _BATCH])
+            shares.append(torch.softmax(logits, 1).numpy())
+            if labels is not None:
+                right = torch.from_numpy(labels[start : start + _BATCH])
+                losses.append(cross_entropy(logits, right, reduction="none").numpy())
+        out: NDArray[np.float32] = np.concatenate(shares)
         if not np.isfinite(out).all():
             raise RunFailed("a prediction must be finite. This network gives NaN or infinity; train it anew.")
-        return out
+        return out, np.concatenate(losses)
 
     def predict(self, picture: Any) -> Any:
         """One picture to a Prediction; a list, a folder or a batch to a list of Predictions.

@@ -5,7 +5,7 @@ Knows arrays and names. Knows nothing of files, splits and networks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ class ImageSet:
     labels: (N,) int64, each in 0 .. len(classes) - 1
     ids:    (N,) int64, the row in the whole data set: the key of a picture's randomness, the same in every part
     names:  N paths relative to the data's root, with "/", or "train/123" for a data set that is one array
+    hashes: (N, 16) uint8, the first bytes of the SHA-256 of each picture's content, or None where nobody knows: what
+            tells whether a model has learned from a picture, whatever it is called
     """
 
     images: NDArray[np.uint8]
@@ -34,6 +36,7 @@ class ImageSet:
     classes: tuple[str, ...]
     ids: NDArray[np.int64]
     names: tuple[str, ...]
+    hashes: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -59,9 +62,9 @@ class ImageSet:
     def subset(self, rows: NDArray[np.int64] | list[int]) -> ImageSet:
         """The pictures at these positions, in this order; ids and names go with them."""
         rows = np.asarray(rows, dtype=np.int64)
-        return ImageSet(
-            self.images[rows], self.labels[rows], self.classes, self.ids[rows], tuple(self.names[i] for i in rows)
-        )
+        hashes = None if self.hashes is None else self.hashes[rows]
+        names = tuple(self.names[i] for i in rows)
+        return ImageSet(self.images[rows], self.labels[rows], self.classes, self.ids[rows], names, hashes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,3 +85,29 @@ class DataSet:
     split: Split
     preprocess: Preprocess
     notes: tuple[str, ...] = field(default=())
+
+    def as_listed(self, listed: Split) -> tuple[DataSet, int]:
+        """The pictures of a saved split alone, with the ids that they had then, and how many others were left out.
+
+        Raises ConvscopeError where a listed picture is gone.
+        """
+        place = {name: i for i, name in enumerate(listed.names)}
+        parts, left_out = {}, 0
+        for part in ("train", "validation", "test"):
+            images: ImageSet = getattr(self, part)
+            rows = sorted((row for row, name in enumerate(images.names) if name in place),
+                          key=lambda row: place[images.names[row]])  # fmt: skip
+            left_out += len(images) - len(rows)
+            ids = np.array([place[images.names[row]] for row in rows], np.int64)
+            parts[part] = replace(images.subset(rows), ids=ids)
+        found = sum(map(len, parts.values()))
+        if found < len(listed):
+            there = {name for images in parts.values() for name in images.names}
+            gone = [name for name in listed.names if name not in there]
+            raise ConvscopeError(
+                f"every picture that a run was begun with must be there. {len(gone)} of {len(listed)} are gone: "
+                f"{', '.join(gone[:5])}{' ...' if len(gone) > 5 else ''}. Bring them back, or train anew."
+            )
+        return replace(
+            self, train=parts["train"], validation=parts["validation"], test=parts["test"], split=listed
+        ), left_out

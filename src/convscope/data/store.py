@@ -234,6 +234,7 @@ def _parts(
             source.classes,
             rows[part],
             tuple(source.names[i] for i in rows[part].tolist()),
+            made.hashes[rows[part]],
         )
         for part in split.PARTS
     }

@@ -103,12 +103,14 @@ def score(p: Predictions) -> Score:
 
 
 def loss(p: Predictions) -> float:
-    """Mean of -log(probability of the true class), in nats.
+    """Mean of -log(probability of the true class), in nats: from the logits where they were kept.
 
-    A probability that float32 rounded to 0 counts as the smallest normal number, 1.2e-38: one such picture adds 87.
+    Else a probability that float32 rounded to 0 counts as the smallest normal number, 1.2e-38: it adds 87.
     """
     if not len(p):
         return 0.0
+    if p.losses is not None:
+        return float(p.losses.astype(np.float64).mean())
     right = p.probabilities[np.arange(len(p)), p.labels].astype(np.float64)
     return float(np.log(1 / np.clip(right, np.finfo(np.float32).tiny, 1)).mean())
 

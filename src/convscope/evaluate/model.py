@@ -16,19 +16,19 @@ from convscope.classifier import Classifier
 from convscope.data import store
 from convscope.data.images import DataSet, ImageSet
 from convscope.errors import ConvscopeError
+from convscope.evaluate import seen
 from convscope.evaluate.metrics import score
 from convscope.evaluate.predictions import Predictions
 from convscope.recipe.realise import read_data
-from convscope.run import Run, Tested
+from convscope.run import Tested
 
 
 def predictions(classifier: Classifier, images: ImageSet) -> Predictions:
     """What a classifier says of an image set, as a record that needs the network no more. Raises ConvscopeError where
     their classes differ, RunFailed where an output isn't finite."""
     check_classes(classifier, images.classes)
-    return Predictions(
-        images.ids, images.names, images.labels, classifier.probabilities(images.images), classifier.classes
-    )
+    probabilities, losses = classifier.judge(images.images, images.labels)
+    return Predictions(images.ids, images.names, images.labels, probabilities, classifier.classes, losses)
 
 
 def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
@@ -70,7 +70,8 @@ def ask(
     """
     if part not in ("", "train", "validation", "test", "all"):
         raise ConvscopeError(f"a split must be train, validation, test or all. Got {part!r}.")
-    own = _run_of(model)
+    own = seen.run_of(model)
+    notes: tuple[str, ...] = ()
     if data:
         of = classifier.preprocess
         dataset = store.load(
@@ -78,43 +79,38 @@ def ask(
             validation=0.0, test=0.0, progress=progress,
         )  # fmt: skip
         part = part or ("test" if len(dataset.test) else "all")
-        if dataset.sha256 != classifier.score.get("data_sha256"):
-            own = None
-        elif part != "test":
+        if dataset.sha256 == classifier.score.get("data_sha256") and part != "test":
             raise ConvscopeError(
                 f"a score needs pictures that the model never saw. {data} is what it was trained on. Evaluate the "
                 "run's folder without --data: it knows which pictures were set aside."
             )
+        notes = dataset.notes
     elif own is None:
         raise ConvscopeError(
             f"a score needs pictures that the model never saw. {model} lies in no run's folder, so nobody knows which "
             "these are. Give some: --data FOLDER."
         )
     else:
-        dataset = read_data(recipe.load(own.recipe_path), Path(), split_file=own.split_path, progress=progress)
+        dataset, note = seen.as_begun(
+            read_data(recipe.load(own.recipe_path), Path(), split_file=own.split_path, progress=progress), own
+        )
         part = part or "test"
-    notes = dataset.notes if data else ()
-    if not data and dataset.sha256 != classifier.score.get("data_sha256", dataset.sha256):
-        notes = ("the data has changed since the training: pictures that were listed then are in their part, new ones "
-                 "have joined by their hash, and the score is of other pictures than the run's",)  # fmt: skip
+        notes = (note,) if note else ()
     images = whole(dataset) if part == "all" else getattr(dataset, part)
     if not len(images):
         raise ConvscopeError(f"a split must have pictures to be scored. {data or model} has none in {part}.")
     check_classes(classifier, images.classes)  # before the look is counted
-    look = own.look("test" if part == "all" else part, "evaluate") if own else 1
+    if data:
+        images, more = seen.without_learned(images, own, data)
+        notes += more
+    look = 1
+    if own and (not data or seen.overlap(images, own, ("test",)).any()):
+        look = own.look("test" if data or part == "all" else part, "evaluate")
     said = predictions(classifier, images)
-    if own:
+    if own and not data:
         found = score(said)
         own.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
     return Evaluated(said, part, look, notes)
-
-
-def _run_of(path: Path) -> Run | None:
-    """The run that a model lies in, if it lies in one."""
-    try:
-        return Run(path if path.is_dir() else path.parent)
-    except ConvscopeError:
-        return None
 
 
 def whole(dataset: DataSet) -> ImageSet:
@@ -128,4 +124,5 @@ def whole(dataset: DataSet) -> ImageSet:
         dataset.classes,
         np.concatenate([part.ids for part in parts]),
         tuple(name for part in parts for name in part.names),
+        None if any(part.hashes is None for part in parts) else np.concatenate([p.hashes for p in parts]),
     )

@@ -27,6 +27,8 @@ class Predictions:
 
     ids: (N,) int64, the row in the whole data set. names: N paths relative to the data, or "train/123".
     labels: (N,) int64 in [0, K), the truth. probabilities: (N, K) float32, rows that sum to 1. classes: K names.
+    losses: (N,) float32, each picture's cross-entropy in nats from the logits; None where only the probabilities are
+    known.
     Raises ConvscopeError where the arrays contradict each other or a probability is not finite.
     """
 
@@ -35,6 +37,7 @@ class Predictions:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     classes: tuple[str, ...]
+    losses: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Brings the arrays to their types and checks that they fit each other."""
@@ -65,6 +68,7 @@ class Predictions:
                 probabilities=self.probabilities,
                 names=_packed(self.names),
                 classes=_packed(self.classes),
+                losses=np.zeros(0, np.float32) if self.losses is None else self.losses,
             )
 
     @classmethod
@@ -85,6 +89,7 @@ class Predictions:
                     file["labels"],
                     file["probabilities"],
                     _unpacked(file["classes"]),
+                    losses if (losses := file.get("losses")) is not None and len(losses) else None,
                 )
         except (OSError, ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
             raise ConvscopeError(
@@ -100,6 +105,8 @@ def _check(p: Predictions) -> None:
         raise ConvscopeError("predictions need at least one class name. Got none.")
     shapes = {"ids": p.ids.shape, "labels": p.labels.shape, "probabilities": p.probabilities.shape}
     must = {"ids": (n,), "labels": (n,), "probabilities": (n, k)}
+    if p.losses is not None:
+        shapes["losses"], must["losses"] = p.losses.shape, (n,)
     for what, shape in shapes.items():
         if shape != must[what]:
             raise ConvscopeError(

@@ -68,7 +68,8 @@ def choose(word: str, base: Path | None = None) -> Choice:
     if word.lower().endswith(".toml"):
         if not path.is_file():
             load(path)  # raises, naming what is there
-        return Choice("file", folder_name(path.stem), path)
+        name = path.resolve().parent.name if path.name == "recipe.toml" else path.stem  # a run's own recipe
+        return Choice("file", folder_name(name), path)
     known = _SLICE.fullmatch(word)
     set_name = known[1] if known else word
     if set_name in DATA_NAMES:

@@ -5,6 +5,7 @@ The one module of this room that knows torch and data; it is imported when a run
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from convscope.data.images import DataSet
 from convscope.data.store import load
 from convscope.errors import ConvscopeError
 from convscope.network.build import Network
+from convscope.network.cost import parameters
 from convscope.network.shapes import check_end, show
 from convscope.network.source import text_of
-from convscope.notation import parse, write_out
+from convscope.notation import canonical, parse, write_out
+from convscope.notation.syntax import Layer
 from convscope.notation.tree import Written
 from convscope.recipe.settings import Recipe
 
@@ -155,13 +158,27 @@ def _resolved(recipe: Recipe, data: DataSet, network: nn.Module) -> Recipe:
     )
 
 
-def take_weights(network: nn.Module, tensors: dict[str, Tensor], source: str) -> str:
+def open_end(text: str, classes: int) -> str:
+    """The same network for any number of classes: a last layer of that many units takes as many as there are."""
+    tree = parse(text)
+    last = tree.items[-1].form
+    if isinstance(last, Layer) and last.kind in ("dense", "conv") and last.units == classes:
+        item = dataclasses.replace(tree.items[-1], form=dataclasses.replace(last, units="classes"))
+        tree = dataclasses.replace(tree, items=(*tree.items[:-1], item))
+    return canonical(dataclasses.replace(tree, input=None, classes=None))
+
+
+def take_weights(network: nn.Module, tensors: dict[str, Tensor], source: str, new_end: bool = False) -> str:
     """Fill a network with every weight whose name and shape fit; one sentence says what was taken and what wasn't.
 
-    Raises ConvscopeError where nothing fits.
+    new_end: the classes are others, so the last layer that learns stays as it is. Raises ConvscopeError where nothing
+    fits.
     """
     own = network.state_dict()
     fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
+    if new_end and isinstance(network, Network):
+        end = next((row.item.name for row in reversed(network.sizes.rows) if parameters(row)), "")
+        fitting = {name: t for name, t in fitting.items() if not name.startswith(f"{end}.")}
     if not fitting:
         raise ConvscopeError(
             f"weights to start from must fit at least one layer by name and shape. None of the {len(tensors)} tensors "
