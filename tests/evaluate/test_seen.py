@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from convscope.errors import ConvscopeError
 from convscope.evaluate import seen
 from convscope.run import Finished, Note
 
-QUICK = {"steps": 2, "network": "conv 3x3 2, relu, gap, dense"}
+QUICK: dict[str, Any] = {"steps": 2, "network": "conv 3x3 2, relu, gap, dense"}
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +48,16 @@ def test_what_nobody_knows_is_not_refused(learned: Path) -> None:
 
 def test_a_head_start_on_the_test_pictures_is_refused(learned: Path, tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match=r"must not know the test pictures. .* was trained on \d+ of these 269"):
-        api.train("digits", out=tmp_path / "two", seed=0, **{"from": str(learned)}, **QUICK)
+        api.train("digits", out=tmp_path / "two", seed=0, settings={"from": str(learned)}, **QUICK)
     assert not (tmp_path / "two").exists()
-    run = api.train("digits", out=tmp_path / "three", seed=1, **{"from": str(learned)}, **QUICK)
+    run = api.train("digits", out=tmp_path / "three", seed=1, settings={"from": str(learned)}, **QUICK)
     assert run.test is not None
 
 
 def test_a_model_without_its_run_is_told_of(learned: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.safetensors"
     alone.write_bytes((learned / "model.safetensors").read_bytes())
-    records = api.train_records("digits", out=tmp_path / "run", **{"from": str(alone)}, **QUICK)
+    records = api.train_records("digits", out=tmp_path / "run", settings={"from": str(alone)}, **QUICK)
     said = [record.text for record in records if isinstance(record, Note)]
     assert any("has learned from isn't known" in text for text in said)
 
@@ -107,4 +108,4 @@ def test_the_time_of_a_resumed_run_is_all_of_it(tmp_path: Path) -> None:
     list(api.train_records("digits", out=tmp_path / "run", steps=12, network="dense", stop=lambda: next(asked)))
     before = [record for record in api.Run(tmp_path / "run").records if hasattr(record, "elapsed")][-1]
     after = [record for record in api.resume(tmp_path / "run") if isinstance(record, Finished)][-1]
-    assert after.elapsed > before.elapsed  # type: ignore[union-attr]
+    assert after.elapsed > before.elapsed
