@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from convscope.notation import parse, read_input, with_input, write_out
+from convscope.notation import parse, write_out
 from convscope.notation.kinds import KINDS
 from convscope.notation.syntax import Call, Group, Item, Layer, Parameter, Repeat, Start, Value
 
@@ -139,13 +139,9 @@ def test_structure_is_kept() -> None:
     assert none.form == Repeat(0, Call("b", ("classes", 1)))
 
 
-def test_input_and_classes_are_replaced() -> None:
+def test_input_and_classes_are_read() -> None:
     tree = parse("input 28x28x1, classes 10, dense")
     assert (tree.input, tree.classes) == ((28, 28, 1), 10)
-    other = with_input(tree, classes=6)
-    assert (other.input, other.classes) == ((28, 28, 1), 6)
-    assert write_out(with_input(tree, (32, 32, 3))).input == (32, 32, 3)
-    assert read_input(" 32×30x3") == (32, 30, 3)
 
 
 def test_a_text_as_long_as_resnet_152_is_read_at_once() -> None:

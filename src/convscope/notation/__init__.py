@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from convscope.notation.canonical import NOTATION, brief, canonical
 from convscope.notation.expand import Alternative, count, expand
-from convscope.notation.heading import read_input
 from convscope.notation.parse import parse
 from convscope.notation.source import NotationError
 from convscope.notation.syntax import Tree
-from convscope.notation.writeout import with_input, write_out
+from convscope.notation.writeout import write_out
 
 __all__ = [
     "NOTATION",
@@ -26,7 +25,5 @@ __all__ = [
     "count",
     "expand",
     "parse",
-    "read_input",
-    "with_input",
     "write_out",
 ]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from lark import Token
 from lark import Tree as Parsed
 
-from convscope.errors import ConvscopeError
 from convscope.notation.answers import unknown_word
 from convscope.notation.scope import Scope, first_token, raw_value, shown
 
@@ -47,11 +44,3 @@ def read_heading(form: Parsed[Token], bare: bool, late: bool, twice: bool, scope
     if raw < 1:
         raise scope.error(token, f"the classes must be at least 1. Got {raw}")
     return (raw,)
-
-
-def read_input(text: str) -> tuple[int, int, int]:
-    """The (height, width, channels) of `--input 28x28x1`. Raises ConvscopeError."""
-    found = re.fullmatch(r"\s*([0-9]{1,9})[x×*]([0-9]{1,9})[x×*]([0-9]{1,9})\s*", text)
-    if not found or "0" in (sides := found.groups()):
-        raise ConvscopeError(f"an input is height x width x channels, each at least 1. Got {text!r}. Write 28x28x1.")
-    return int(sides[0]), int(sides[1]), int(sides[2])

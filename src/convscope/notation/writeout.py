@@ -36,17 +36,6 @@ def write_out(network: syntax.Tree) -> tree.Written:
     return tree.Written(body, network.input, network.classes)
 
 
-def with_input(
-    network: syntax.Tree, input: tuple[int, int, int] | None = None, classes: int | None = None
-) -> syntax.Tree:
-    """The tree with another input (height, width, channels) or class count, where given: `--input`, `--classes`."""
-    return replace(
-        network,
-        input=network.input if input is None else input,
-        classes=network.classes if classes is None else classes,
-    )
-
-
 @dataclass(slots=True)
 class _Scope:
     """Names that count together. `prefix` ends in a dot where it isn't empty."""

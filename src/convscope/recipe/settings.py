@@ -286,7 +286,9 @@ class Recipe(Settings):
         description="a data set's name, 'mnist[:1000]', a folder or a .csv; a path is relative to the recipe file",
     )
     network: str = Field(default="", description="the network as text, a zoo name, or a .net file")
-    from_: str = Field(default="", alias="from", description="trained weights to start from: the folder of a run, or a model file")
+    from_: str = Field(
+        default="", alias="from", description="trained weights to start from: the folder of a run, or a model file"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="where all that is random starts")
     data_sha256: str = Field(default="", description="of a resolved recipe: the SHA-256 of the data's content")
     from_sha256: str = Field(
