@@ -7,7 +7,7 @@ import re
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.notation import NotationError, parse, read_input
+from convscope.notation import NotationError, parse
 
 # text; what the caret stands under; the sentence; the hint ("" is any). The word "^" stands for the first character.
 TEXT = [
@@ -353,9 +353,3 @@ def test_a_notation_error_is_the_users() -> None:
     with pytest.raises(ConvscopeError) as caught:
         parse("fc 10")
     assert caught.value.exit_code == 2
-
-
-@pytest.mark.parametrize("text", ["28x28", "0x28x1", "a", "28x28x1x1", ""])
-def test_an_input_flag_that_is_none(text: str) -> None:
-    with pytest.raises(ConvscopeError, match="an input is height x width x channels, each at least 1"):
-        read_input(text)
