@@ -54,6 +54,14 @@ def test_a_network() -> None:
     assert net(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
+def test_what_is_shown_of_an_object_is_a_line(digits: DataSet, run: cs.Run) -> None:
+    assert repr(digits) == "DataSet(1259 training, 269 validation, 269 test pictures 8x8x1, 10 classes)"
+    assert run.test is not None
+    score = f"{run.test.k} of {run.test.n}"
+    assert repr(run) == f"Run({str(run.path)!r}, test {score})"
+    assert repr(run.classifier) == f"Classifier(input 8x8x1, 10 classes, test {score})"
+
+
 def test_data_is_a_function_and_a_folder_of_the_package(digits: DataSet) -> None:
     from convscope.data import images
 

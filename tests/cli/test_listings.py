@@ -37,6 +37,7 @@ def test_the_summary_of_a_run_and_of_its_model(run_of_digits: Path, say: Command
         ([NET, "--input", "8x8"], r"--input must be height x width x channels here: 8x8x3. Got '8x8'"),
         ([NET, "--input", "8x0x1"], r"--input must be height x width, or height x width x channels: 28x28x1"),
         (["conv 3x3", "--input", "8x8x1"], r"line 1, column"),
+        ([""], r"line 1, column 1: no layer: the text is empty"),
         (["."], r"summary takes a network, a .net file, or a run that has a model. \. has none."),
     ],
 )
@@ -54,7 +55,7 @@ def test_the_data_sets(say: Command) -> None:
     for name, entry in KNOWN.items():
         assert re.search(rf"^{name} +.*\b{len(entry.classes)}\b", said.out, re.MULTILINE)
     assert re.search(r"^digits .* part of convscope$", said.out, re.MULTILINE)
-    assert re.search(r"^mnist .* not here; convscope data get mnist$", said.out, re.MULTILINE)
+    assert re.search(r"^mnist .* not here; downloaded when first used$", said.out, re.MULTILINE)
     about = json.loads(say("data", "list", "--json").out)
     assert {row["name"]: row["embedded"] for row in about} == {name: name == "digits" for name in KNOWN}
 
@@ -81,7 +82,6 @@ def test_a_data_set_counted(pictures: Path, say: Command) -> None:
         (["info"], r"data info needs one more word"),
         (["get", "mnits"], r"unknown data set 'mnits', did you mean 'mnist'\?"),
         (["get", "digits"], r"digits is part of convscope: there is nothing to get"),
-        (["info", "mnist"], r"mnist is not on this machine. Get it with: convscope data get mnist"),
     ],
 )
 def test_what_data_does_not_know(words: list[str], sentence: str, say: Command) -> None:

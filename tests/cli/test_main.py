@@ -21,6 +21,23 @@ def test_help_names_every_verb(say: Command) -> None:
         assert said.err == ""
 
 
+def test_help_of_a_verb(say: Command) -> None:
+    assert say("help", "train").out == say("train", "--help").out
+    assert say("help", "fit").out == say("fit", "--help").out
+    assert say("help", "trian").err.startswith("error: unknown command 'trian', did you mean 'train'?")
+
+
+def test_help_names_the_other_words_for_a_verb(say: Command) -> None:
+    for other, verb in ALIASES.items():
+        assert re.search(rf"(?m)^  {verb} .*\(also: .*\b{other}\b", say("--help").out)
+
+
+def test_an_unknown_option(say: Command) -> None:
+    said = say("--foo")
+    assert said.code == 2
+    assert said.err == "error: unknown option '--foo'. A command comes first: convscope train --help.\n"
+
+
 def test_version(say: Command) -> None:
     assert say("--version").out == f"convscope {__version__}\n"
 
@@ -92,7 +109,7 @@ def test_an_interruption_has_its_code(say: Command, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("convscope.recipe.bundled", raising(KeyboardInterrupt()))
     said = say("recipes")
     assert said.code == 130
-    assert "Traceback" not in said.err
+    assert said.err.strip() == "interrupted"
 
 
 def test_a_reader_that_leaves_early_is_no_fault() -> None:

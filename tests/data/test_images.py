@@ -20,6 +20,11 @@ def test_subset_keeps_ids_and_names() -> None:
     assert (part.images[0] == images[2]).all()
 
 
+def test_an_image_set_shows_itself_in_a_line() -> None:
+    images = ImageSet(IMAGES, LABELS, ("a", "b"), IDS, ("x", "y", "z"))
+    assert repr(images) == "ImageSet(3 pictures 2x2x1, 2 classes)"
+
+
 def test_wrong_arrays() -> None:
     with pytest.raises(
         ConvscopeError, match=r"must be uint8 in the shape N x C x H x W. Got float32 in the shape 3 x 1 x 2"

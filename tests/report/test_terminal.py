@@ -68,7 +68,7 @@ def test_a_pipe() -> None:
         "run      runs/猫\n"
         "note: 10 classes were filled in\n"
         "note: from the data\n"
-        "about 34 s: 3 epochs of 390 steps; 220 MiB of memory\n"
+        "about 34 s: 3 epochs of 390 steps; 220 MiB for weights and a batch\n"
         "validation accuracy: % (k of n; 95 % interval); * best validation loss so far; "
         "epochs between the rows are in log.jsonl\n"
         "  epoch      loss  val. loss  validation accuracy                        elapsed < left\n"
@@ -175,7 +175,7 @@ def test_a_second_look_is_said() -> None:
 def test_forecasts() -> None:
     assert "about 0.4 s: 5 steps\n" in told([Forecast(10, 0.4, 0.2, 5, 0)])
     assert "about 34 s: 1 epoch of 390 steps\n" in told([Forecast(34, 34, 1, 390, 0)])
-    assert "about 2 min 00 s: 3.7 epochs of 390 steps\n" in told([Forecast(34, 120, 3.7, 1443, 0)])
+    assert "about 2 min 00 s: about 4 epochs of 390 steps\n" in told([Forecast(34, 120, 3.7, 1443, 0)])
 
 
 def test_an_exception_leaves_a_clean_line_and_the_last_row() -> None:

@@ -65,6 +65,12 @@ class Classifier:
     made_with: dict[str, str] = field(default_factory=dict)
     path: Path | None = None
 
+    def __repr__(self) -> str:
+        size = "x".join(map(str, (*self.preprocess.input_size, self.preprocess.channels)))
+        known = all(key in self.score for key in ("split", "k", "n"))
+        scored = f", {self.score['split']} {self.score['k']} of {self.score['n']}" if known else ""
+        return f"Classifier(input {size}, {len(self.classes)} classes{scored})"
+
     # ---- predict -----------------------------------------------------------------------------------------------
 
     def logits(self, images: NDArray[np.uint8]) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from convscope import __version__
@@ -40,7 +42,9 @@ def run(arguments: list[str]) -> int:
         _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _complain("interrupted")
+        from convscope.report.text import say
+
+        say(sys.stderr, "interrupted")
         return 130
     except BrokenPipeError:
         # whoever read the output has left: nothing more to say, and nothing to flush at exit
@@ -62,12 +66,16 @@ def _complain(text: str) -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [arguments[1], "--help"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_usage())
         return 0
     if arguments[0] in ("-V", "--version", "version"):
         print(f"convscope {__version__}")
         return 0
+    if arguments[0].startswith("-"):
+        raise ConvscopeError(f"unknown option {arguments[0]!r}. A command comes first: convscope train --help.")
     verb = ALIASES.get(arguments[0], arguments[0])
     if verb not in VERBS:
         raise ConvscopeError(unknown("command", verb, VERBS))
@@ -75,10 +83,10 @@ def _dispatch(arguments: list[str]) -> int:
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     module: Any = importlib.import_module(f"convscope.cli.{verb}")
-    app.command(help=module.HELP)(module.command)
+    app.command(help=module.HELP)(_carrying(module.command))
     try:
         code = app(args=arguments[1:], prog_name=f"convscope {verb}", standalone_mode=False)
-    except typer.Abort:
+    except (typer.Abort, _Interrupted):
         raise KeyboardInterrupt from None
     except Exception as error:
         # Typer carries its own copy of click in some versions and not in others: its usage errors are known by form
@@ -89,6 +97,26 @@ def _dispatch(arguments: list[str]) -> int:
     return int(code or 0)
 
 
+class _Interrupted(Exception):
+    """Ctrl-C, as something that Typer lets through: of a KeyboardInterrupt it makes an exit code, and no word."""
+
+
+def _carrying(command: Callable[..., int]) -> Callable[..., int]:
+    @functools.wraps(command)
+    def carried(*given: Any, **options: Any) -> int:
+        try:
+            return command(*given, **options)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+    return carried
+
+
+def _also(verb: str, text: str) -> str:
+    others = [other for other, meant in ALIASES.items() if meant == verb]
+    return f"{text} (also: {', '.join(others)})" if others else text
+
+
 def _usage() -> str:
     wide = max(map(len, VERBS))
     lines = [
@@ -96,7 +124,7 @@ def _usage() -> str:
         "",
         "usage: convscope VERB ...      convscope VERB --help      convscope --version",
         "",
-        *(f"  {verb:{wide}}  {text}" for verb, text in VERBS.items()),
+        *(f"  {verb:{wide}}  {_also(verb, text)}" for verb, text in VERBS.items()),
         "",
         "  convscope demo",
         '  convscope train --data FOLDER --net "conv 3x3 32, relu, maxpool 2, conv 3x3 64, relu, gap, dense"',

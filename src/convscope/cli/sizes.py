@@ -1,4 +1,4 @@
-"""How the command line writes sizes: `28x28` and `28x28x1`, height x width (x channels)."""
+"""How the command line writes sizes: `28x28` and `28x28x1`, height x width (x channels); `28` is 28x28."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from convscope.errors import ConvscopeError
 def read_input(word: str) -> tuple[int, int, int | None]:
     """Height, width and, where given, channels; full-width signs and `×` are fine. Raises ConvscopeError."""
     parts = re.split("[xX×]", unicodedata.normalize("NFKC", word).strip())
+    if len(parts) == 1:
+        parts *= 2
     if len(parts) not in (2, 3) or not all(part.isascii() and part.isdigit() and int(part) for part in parts):
         raise ConvscopeError(f"--input must be height x width, or height x width x channels: 28x28x1. Got {word!r}.")
     height, width, *channels = map(int, parts)

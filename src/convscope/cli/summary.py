@@ -14,7 +14,7 @@ HELP = "The layers of a network with what leaves each and what it learns, before
 
 
 def command(
-    net: Annotated[str, Argument(help="a network as text, a name, a .net file, a run's folder or a model file")],
+    net: Annotated[str, Argument(help="a network as text, a .net file, a run's folder or a model file")],
     input: Annotated[str, Option(help="28x28x1: in place of what the text says")] = "",
     classes: Annotated[int | None, Option(min=1, help="in place of what the text says")] = None,
     json: Annotated[bool, Option("--json", help="print JSON")] = False,
@@ -56,13 +56,13 @@ def _network(word: str) -> tuple[str, tuple[int, int, int] | None, int | None]:
 
     from convscope.network.source import text_of
 
-    if word.endswith(".safetensors") or (Path(word) / "model.safetensors").is_file():
+    if word.endswith(".safetensors") or (word.strip() and (Path(word) / "model.safetensors").is_file()):
         from convscope import api
         from convscope.network.build import Network
 
         network = api.load(word).network
         assert isinstance(network, Network)
         return network.text, network.input, network.sizes.classes
-    if Path(word).is_dir():
+    if word.strip() and Path(word).is_dir():  # no word at all would be this folder
         raise ConvscopeError(f"summary takes a network, a .net file, or a run that has a model. {word} has none.")
     return text_of(word), None, None

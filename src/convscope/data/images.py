@@ -59,6 +59,10 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        channels, height, width = self.images.shape[1:]
+        return f"ImageSet({len(self)} pictures {height}x{width}x{channels}, {len(self.classes)} classes)"
+
     def subset(self, rows: NDArray[np.int64] | list[int]) -> ImageSet:
         """The pictures at these positions, in this order; ids and names go with them."""
         rows = np.asarray(rows, dtype=np.int64)
@@ -85,6 +89,12 @@ class DataSet:
     split: Split
     preprocess: Preprocess
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        channels, height, width = self.train.images.shape[1:]
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        counts = ", ".join(f"{len(images)} {name}" for name, images in parts.items())
+        return f"DataSet({counts} pictures {height}x{width}x{channels}, {len(self.classes)} classes)"
 
     def as_listed(self, listed: Split) -> tuple[DataSet, int]:
         """The pictures of a saved split alone, with the ids that they had then, and how many others were left out.

@@ -285,7 +285,7 @@ class Recipe(Settings):
         default="",
         description="a data set's name, 'mnist[:1000]', a folder or a .csv; a path is relative to the recipe file",
     )
-    network: str = Field(default="", description="the network as text, a zoo name, or a .net file")
+    network: str = Field(default="", description="the network as text, or a .net file")
     from_: str = Field(
         default="", alias="from", description="trained weights to start from: the folder of a run, or a model file"
     )

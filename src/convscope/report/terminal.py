@@ -104,10 +104,12 @@ class Terminal:
         self._epochs = record.epochs
         if record.epochs >= 1:
             each = round(record.steps / record.epochs)
-            work = f"{record.epochs:.4g} {'epoch' if record.epochs == 1 else 'epochs'} of {plural(each, 'step')}"
+            whole = round(record.epochs)
+            part = "" if whole == record.epochs else "about "
+            work = f"{part}{plural(whole, 'epoch')} of {plural(each, 'step')}"
         else:
             work = plural(record.steps, "step")
-        memory = f"; {mebibytes(record.memory_bytes)} of memory" if record.memory_bytes > 0 else ""
+        memory = f"; {mebibytes(record.memory_bytes)} for weights and a batch" if record.memory_bytes > 0 else ""
         self._say([f"about {seconds(record.total_seconds)}: {work}{memory}"])
 
     def _step(self, record: Step) -> None:

@@ -35,6 +35,10 @@ class Run:
         files.append_line(run.log_path, {"kind": "log", "format": files.FORMAT})
         return run
 
+    def __repr__(self) -> str:
+        found = self.test
+        return f"Run({str(self.path)!r}{f', test {found.k} of {found.n}' if found is not None else ''})"
+
     @property
     def recipe_path(self) -> Path:
         return self.path / "recipe.toml"
