@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,19 @@ def test_a_data_set_got(say: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convscope.data.sources.get", lambda name, progress: Path("here") / name)
     assert say("data", "get", "mnist").out == f"mnist is in {Path('here') / 'mnist'}\n"
     assert json.loads(say("data", "get", "mnist", "--json").out)["name"] == "mnist"
+
+
+def test_a_download_is_announced_before_it_begins(say: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`data info`, `data get` and `train` alike: one line of size and place; a failed download leaves with 1."""
+    monkeypatch.setitem(KNOWN, "mnist", replace(KNOWN["mnist"], hosts=("https://127.0.0.1:9/",)))
+    for words in (("data", "info", "mnist"), ("data", "get", "mnist"), ("train", "mnist")):
+        said = say(*words)
+        assert said.code == 1
+        assert said.err.startswith("mnist is not on this machine: downloading 12 MB, once, into ")
+        assert "error: mnist could not be downloaded:" in said.err
+        assert said.err.count("is not on this machine") == 1
+    assert "not on this machine" not in say("train", "mnist", "--quiet").err
+    assert "not on this machine" not in say("data", "info", "mnist", "--json").err
 
 
 def test_the_recipes(say: Command) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from convscope.data import download, sources
+from convscope.data import download, sources, store
 from convscope.data.known import KNOWN, Known, KnownFile
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, RunFailed
 
 CONTENT = bytes(range(256)) * 40
 GOOD = gzip.compress(CONTENT)
@@ -195,3 +195,52 @@ def _serve(body: bytes) -> Callable[[Handler], None]:
         self.wfile.write(body)
 
     return do_get
+
+
+def small_files(server: str, monkeypatch: pytest.MonkeyPatch, *ways: str) -> None:
+    """mnist in the table becomes one whose four files are small; they come from this machine."""
+    names = [file.name for file in KNOWN["mnist"].files]
+    pixels, labels = bytes(range(256)) * 49, bytes(i % 10 for i in range(16))
+    idx = {
+        name: bytes([0, 0, 8, 3, 0, 0, 0, 16, 0, 0, 0, 28, 0, 0, 0, 28]) + pixels
+        if "images" in name
+        else bytes([0, 0, 8, 1, 0, 0, 0, 16]) + labels
+        for name in names
+    }
+    kept = tuple(KnownFile(name, "train", len(data), hashlib.sha256(data).hexdigest()) for name, data in idx.items())
+    monkeypatch.setitem(
+        KNOWN, "mnist", replace(KNOWN["mnist"], files=kept, hosts=tuple(f"{server}/{way}/" for way in ways))
+    )
+
+    def do_get(self: Handler) -> None:
+        if self.path.split("/")[1] != "good":
+            self.send_error(404)
+            return
+        _serve(gzip.compress(idx[self.path.rpartition("/")[2].removesuffix(".gz")]))(self)
+
+    monkeypatch.setattr(Handler, "do_GET", do_get)
+
+
+def test_a_data_set_that_is_not_here_is_downloaded_once_where_it_is_loaded(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_files(server, monkeypatch, "missing", "good")
+    told: list[tuple[str, int, int]] = []
+    loaded = store.load("mnist[:10]", validation=0, progress=lambda *words: told.append(words))
+    assert (len(loaded.train), len(loaded.test)) == (10, 16)
+    place = download.folder_of(KNOWN["mnist"])
+    assert told[0] == (f"mnist is not on this machine: downloading 12 MB, once, into {place}", 0, 0)
+    assert told[1][0] == "downloading train-images-idx3-ubyte.gz"
+    assert sum(done == total == 0 for _, done, total in told) == 1
+    told.clear()
+    store.load("mnist[:10]", validation=0, progress=lambda *words: told.append(words))
+    assert told == []  # it is here now
+
+
+def test_a_download_that_fails_is_a_failed_run(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_files(server, monkeypatch, "missing")
+    with pytest.raises(RunFailed, match=r"mnist could not be downloaded:\n.*answers 404\nGet these files by other"):
+        store.load("mnist")
+    with pytest.raises(RunFailed, match=r"could not be downloaded") as error:
+        sources.get("mnist")
+    assert error.value.exit_code == 1

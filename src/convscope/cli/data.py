@@ -26,6 +26,7 @@ def command(
     json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
     """Carry it out; see HELP."""
+    from convscope.cli.watching import announced
     from convscope.report.progress import Progress
     from convscope.report.text import json_line, say
 
@@ -35,7 +36,8 @@ def command(
         wanted = "takes nothing more" if action == "list" else "needs one more word"
         raise ConvscopeError(f"data {action} {wanted}: data list, data get NAME, data info NAME|FOLDER|CSV.")
     with Progress(sys.stderr, show=not json) as progress:
-        about, lines = {"list": _list, "get": _get, "info": _info}[action](x, group, progress)
+        told = announced(progress, sys.stderr, not json)
+        about, lines = {"list": _list, "get": _get, "info": _info}[action](x, group, told)
     if json:
         print(json_line(about, sys.stdout))
     else:
@@ -68,7 +70,7 @@ def _found(entry: Known, path: str) -> str:
     """Where a data set is, or how it is had."""
     if entry.format == "embedded":
         return "part of convscope"
-    return path or (f"not here; convscope data get {entry.name}" if entry.hosts else "not here")
+    return path or ("not here; downloaded when first used" if entry.hosts else "not here")
 
 
 def _get(x: str, group: str, progress: Any) -> tuple[Any, list[str]]:

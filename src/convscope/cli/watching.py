@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TextIO
 
 from convscope.report.progress import Progress
 from convscope.report.terminal import Terminal
@@ -40,7 +41,8 @@ class Interruption:
         return bool(self.signal)
 
 
-Begin = Callable[[Callable[[], bool], Callable[[str, int, int], None]], Iterator[Record]]
+Told = Callable[[str, int, int], None]
+Begin = Callable[[Callable[[], bool], Told], Iterator[Record]]
 
 
 def watch(begin: Begin, *, quiet: bool = False, as_json: bool = False) -> tuple[int, list[Record]]:
@@ -50,16 +52,17 @@ def watch(begin: Begin, *, quiet: bool = False, as_json: bool = False) -> tuple[
     interrupted leaves with 130 (Ctrl-C) or 143 (SIGTERM).
     """
     kept: list[Record] = []
+    show = not (quiet or as_json)
     with (
         Interruption() as asked,
         Terminal(sys.stdout) as terminal,
-        Progress(sys.stderr, show=not (quiet or as_json)) as progress,
+        Progress(sys.stderr, show=show) as progress,
     ):
 
         def reading(what: str, done: int, total: int) -> None:
             if asked():  # before the first step there is nothing to save
                 raise KeyboardInterrupt
-            progress(what, done, total)
+            announced(progress, sys.stderr, show)(what, done, total)
 
         try:
             for record in begin(asked, reading):
@@ -77,6 +80,19 @@ def watch(begin: Begin, *, quiet: bool = False, as_json: bool = False) -> tuple[
         if any(map(_interrupted, kept)):
             return 128 + asked.signal, kept
     return 0, kept
+
+
+def announced(progress: Told, stream: TextIO, show: bool = True) -> Told:
+    """The same progress, which prints what is told with 0 of 0 as a line of its own: the words before a download."""
+
+    def told(what: str, done: int, total: int) -> None:
+        if not done and not total:
+            if show:
+                say(stream, what)
+            return
+        progress(what, done, total)
+
+    return told
 
 
 def _interrupted(record: Record) -> bool:

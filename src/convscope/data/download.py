@@ -53,18 +53,21 @@ def check(entry: Known, file: KnownFile, data: bytes, path: Path | str) -> None:
 
 
 def get(entry: Known, progress: Progress | None = None) -> Path:
-    """Downloads the data set into the cache; returns its folder. ConvscopeError says what to do by hand where all fail.
+    """Downloads the data set into the cache; returns its folder. RunFailed says what to do by hand where all fail.
 
-    Files that are there already and whole are not fetched again.
+    Files that are there already and whole are not fetched again. progress: is told first, with 0 of 0, what will be
+    downloaded and to where; then each file's bytes.
     """
     folder = folder_of(entry)
+    if progress is not None:
+        progress(announcement(entry), 0, 0)
     failures: list[str] = []
     if entry.archive:
         packed = _from_hosts(
             entry, entry.archive, lambda data, url: cifar.unpack(data, entry.files, url), failures, progress
         )
         if packed is None:
-            raise ConvscopeError(_by_hand(entry, failures))
+            raise RunFailed(_by_hand(entry, failures))
         _keep(entry, folder, packed)
         return folder
     for file in entry.files:
@@ -73,7 +76,7 @@ def get(entry: Known, progress: Progress | None = None) -> Path:
             continue
         fetched = _from_hosts(entry, f"{file.name}.gz", _one(entry, file), failures, progress)
         if fetched is None:
-            raise ConvscopeError(_by_hand(entry, failures))
+            raise RunFailed(_by_hand(entry, failures))
         files.write_bytes(path, fetched[file.name])
     return folder
 
@@ -85,12 +88,10 @@ def keep_archive(entry: Known, archive: Path) -> Path:
     return folder
 
 
-def missing(entry: Known) -> str:
-    """The sentence for a data set that is not on this machine."""
-    return (
-        f"{entry.name} is not on this machine. Get it with: convscope data get {entry.name} (or put its files into the "
-        f"folder {entry.folders[0]} below the one that {places.DATA_VARIABLE} names)."
-    )
+def announcement(entry: Known) -> str:
+    """The sentence before a download: how much comes, and where it will stay."""
+    size = f"{max(1, round(entry.packed_bytes / 1e6))} MB"
+    return f"{entry.name} is not on this machine: downloading {size}, once, into {folder_of(entry)}"
 
 
 def _keep(entry: Known, folder: Path, contents: dict[str, bytes]) -> None:

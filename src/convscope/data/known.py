@@ -61,7 +61,7 @@ class Known:
     size: height, width and channels of a picture; pictures: (training, test) counts, test 0 where it brings none
     files: what must be there; hosts: addresses to which a packed file's name is added, tried in order; folders: where
     it may lie below CONVSCOPE_DATA; archive: the one packed file that holds all of the files, and its size ("" where
-    each is packed by itself).
+    each is packed by itself); packed_bytes: about what all files take together as they are downloaded.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Known:
     folders: tuple[str, ...] = ()
     archive: str = ""
     archive_bytes: int = 0
+    packed_bytes: int = 0
 
 
 def _idx(hashes: tuple[str, str, str, str]) -> tuple[KnownFile, ...]:
@@ -121,6 +122,7 @@ _TABLE = (
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ),
         folders=("mnist", "MNIST/raw"),
+        packed_bytes=11_594_722,
     ),
     Known(
         name="fashion-mnist",
@@ -144,6 +146,7 @@ _TABLE = (
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
         ),
         folders=("fashion-mnist", "FashionMNIST/raw"),
+        packed_bytes=30_878_645,
     ),
     Known(
         name="cifar10",
@@ -183,6 +186,7 @@ _TABLE = (
         folders=("cifar10", "cifar-10-batches-bin"),
         archive="cifar-10-binary.tar.gz",
         archive_bytes=170_052_171,
+        packed_bytes=170_052_171,
     ),
     Known(
         name="cifar100",
@@ -214,6 +218,7 @@ _TABLE = (
         folders=("cifar100", "cifar-100-binary"),
         archive="cifar-100-binary.tar.gz",
         archive_bytes=168_513_733,
+        packed_bytes=168_513_733,
     ),
     Known(
         name="cifar10-jpeg",

@@ -20,26 +20,29 @@ from convscope.data.known import KNOWN, Known
 from convscope.data.listing import Source
 from convscope.errors import ConvscopeError, unknown
 
+Progress = Callable[[str, int, int], None]
+
 _SLICE = re.compile(r"(?P<word>.+)\[:(?P<count>\d+)\]")
 
 
-def find(spec: str, base: Path = Path()) -> Source:
+def find(spec: str, base: Path = Path(), progress: Progress | None = None) -> Source:
     """The data that `spec` means: a known name, a folder or a .csv, with "[:1000]" behind it or not.
 
     A known name means that data set even where a folder has that name; "./mnist" is the folder. Paths are relative to
-    `base`. Raises ConvscopeError where there is no such data.
+    `base`. A known data set that is not on this machine is downloaded into the cache. Raises ConvscopeError where there
+    is no such data, RunFailed where the download fails. progress: is told of a download.
     """
     word, count = spec.strip(), None
     match = _SLICE.fullmatch(word)
     if match and (match["word"] in KNOWN or not (base / word).exists()):
         word, count = match["word"], int(match["count"])
-    source = replace(_find(word, base), spec=spec.strip())
+    source = replace(_find(word, base, progress), spec=spec.strip())
     return source if count is None else source.first(count)
 
 
-def _find(word: str, base: Path) -> Source:
+def _find(word: str, base: Path, progress: Progress | None) -> Source:
     if word in KNOWN:
-        return _READERS[KNOWN[word].format](KNOWN[word])
+        return _READERS[KNOWN[word].format](KNOWN[word], progress)
     path = base / Path(word).expanduser()
     if word and path.is_dir():
         return folder.find(word, path)
@@ -47,9 +50,10 @@ def _find(word: str, base: Path) -> Source:
         if path.suffix.lower() == ".csv":
             return table.find(word, path)
         raise ConvscopeError(f"data must be a folder, a .csv or a data set's name. {path} is another kind of file.")
-    raise ConvscopeError(
-        f"there is no folder and no .csv {os.path.abspath(path)}. {unknown('data set', word, names())}"  # noqa: PTH100
-    )
+    at = os.path.abspath(path)  # noqa: PTH100 (keeps links as they are)
+    if re.search(r"[/\\]", word):  # a path: no data set was meant
+        raise ConvscopeError(f"there is no folder and no .csv {at}. Give one that is there, or a data set's name.")
+    raise ConvscopeError(f"there is no folder and no .csv {at}. {unknown('data set', word, names())}")
 
 
 def names() -> list[str]:
@@ -80,7 +84,7 @@ def where(name: str) -> Path | None:
     return None
 
 
-def get(name: str, progress: Callable[[str, int, int], None] | None = None) -> Path:
+def get(name: str, progress: Progress | None = None) -> Path:
     """The place of a known data set, downloaded into the cache where it is not on this machine yet."""
     found = where(name)
     if found is not None:
@@ -90,21 +94,14 @@ def get(name: str, progress: Callable[[str, int, int], None] | None = None) -> P
     return download.get(KNOWN[name], progress)
 
 
-def _on_this_machine(entry: Known) -> Path:
-    place = where(entry.name)
-    if place is None:
-        raise ConvscopeError(download.missing(entry))
-    return place
-
-
-def _embedded(entry: Known) -> Source:
+def _embedded(entry: Known, progress: Progress | None) -> Source:
     images, labels = digits.read()
     names_of = tuple(f"{entry.name}/{i}" for i in range(len(labels)))
     return Source(entry.name, "known", None, entry.classes, labels, names_of, ("",) * len(labels), images)
 
 
-def _idx(entry: Known) -> Source:
-    place = _on_this_machine(entry)
+def _idx(entry: Known, progress: Progress | None) -> Source:
+    place = get(entry.name, progress)
     arrays = {}
     for file in entry.files:
         path = download.file_of(place, file.name)
@@ -117,8 +114,8 @@ def _idx(entry: Known) -> Source:
     return _two_parts(entry, place, images[:, None], labels)
 
 
-def _cifar(entry: Known) -> Source:
-    place = _on_this_machine(entry)
+def _cifar(entry: Known, progress: Progress | None) -> Source:
+    place = get(entry.name, progress)
     if place.is_file():
         place = download.keep_archive(entry, place)
     label_bytes = 2 if len(entry.classes) > 10 else 1
@@ -148,7 +145,7 @@ def _two_parts(entry: Known, place: Path, images: NDArray[np.uint8], labels: Seq
     return Source(entry.name, "known", place, entry.classes, joined, tuple(names_of), tuple(parts), images)
 
 
-def _jpeg_tar(entry: Known) -> Source:
+def _jpeg_tar(entry: Known, progress: Progress | None) -> Source:
     place = where(entry.name)
     if place is None:
         raise ConvscopeError(
@@ -160,7 +157,7 @@ def _jpeg_tar(entry: Known) -> Source:
     return folder.find(entry.name, place)
 
 
-_READERS: dict[str, Callable[[Known], Source]] = {
+_READERS: dict[str, Callable[[Known, Progress | None], Source]] = {
     "embedded": _embedded,
     "idx": _idx,
     "cifar": _cifar,

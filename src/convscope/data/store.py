@@ -69,7 +69,7 @@ def load(
     """
     split.check_fractions(validation, test)
     listed = split.load(split_file) if split_file is not None else None
-    source = sources.find(spec, base)
+    source = sources.find(spec, base, progress)
     notes = list(source.notes)
     kept: Path | None = None
     if source.files is None:
