@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +81,57 @@ def test_names_that_suggest_groups_name_the_flag(names: list[str]) -> None:
     said = groups.warning(source(names), no_times(len(names)))
     assert len(said) == 1
     assert "--group" in said[0]
+
+
+def suggested(said: str) -> str:
+    """What stands behind --group in a warning, as a shell hands it on."""
+    return shlex.split(said[said.index("--group") : -1])[1]
+
+
+# each: the names of one burst, film, patient or picture a list
+TOGETHER = {
+    "frames to tens": [[f"a/film{k}_frame{i:04d}.png" for i in range(40)] for k in "ab"],
+    "frames in folders": [[f"{c}/film{k}/frame_{i:04d}.jpg" for i in range(40)] for c in ("cat", "dog") for k in "01"],
+    "frames and dots": [[f"a/film 1.{k} frame{i}.png" for i in range(8, 112)] for k in range(3)],
+    "videos": [[f"cat/video{k}-{i}.JPEG" for i in range(20)] for k in range(12)],
+    "burst with a count behind": [
+        [f"a/IMG_2019030{k}_120000_BURST{i:03d}{'_COVER' * (i == 1)}.jpg" for i in range(1, 13)] for k in range(3)
+    ],
+    "burst with counts before": [
+        [f"a/{i:05d}IMG_{i:05d}_BURST2019030412000{k}{'_COVER' * (i == 1)}.jpg" for i in range(12)] for k in range(3)
+    ],
+    "copies": [
+        [f"{c}/photo{k}.v2_jpg.rf.{i + 100 * k:032x}.jpg" for i in range(3) for c in ("cat",)] for k in range(10)
+    ],
+    "patients": [[f"{'cat' if i % 2 else 'dog'}/patient{k}_{i:03d}.png" for i in range(12)] for k in range(12)],
+    "patients with a word": [[f"dog/p{k}-scan{i}.png" for i in range(12)] for k in range(12)],
+}
+
+
+@pytest.mark.parametrize("bursts", TOGETHER.values(), ids=TOGETHER)
+def test_what_is_suggested_makes_a_group_of_each_burst(bursts: list[list[str]]) -> None:
+    flat = source([name for burst in bursts for name in burst])
+    (said,) = groups.warning(flat, no_times(len(flat)))
+    found = groups.names(flat, suggested(said))
+    assert all(found)
+    of = dict(zip(flat.names, found, strict=True))
+    made = [{of[name] for name in burst} for burst in bursts]
+    assert [len(one) for one in made] == [1] * len(bursts)
+    assert len(set.union(*made)) == len(bursts)
+
+
+def test_what_is_suggested_of_bursts_by_the_clocks() -> None:
+    scenes = [f"cat/scene{k // 5 + 1}/IMG_{k:04d}.jpg" for k in range(60)]
+    times = np.array([1_000_000 + 3600 * (i // 5) + i % 5 for i in range(60)])
+    (said,) = groups.warning(source(scenes), times)
+    found = groups.names(source(scenes), suggested(said))
+    assert found == tuple(name.rpartition("/")[0] for name in scenes)
+    for mixed in ([f"cat/{k % 2}/IMG_{k:04d}.jpg" for k in range(60)], [f"cat/IMG_{k:04d}.jpg" for k in range(60)]):
+        (said,) = groups.warning(source(mixed), times)
+        assert said.endswith("--group folder, once each scene has a folder of its own below its class folder.")
+    listed = replace(source(scenes), kind="csv")
+    assert groups.warning(listed, times)[0].endswith("--group COLUMN, a column of the table that names the scene of "
+                                                     "each picture.")  # fmt: skip
 
 
 @pytest.mark.parametrize(

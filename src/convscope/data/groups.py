@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,8 +78,10 @@ def notes(source: Source, group: str, found: Sequence[str]) -> list[str]:
     return [said + (f"; {alone} pictures are in none and stand alone." if alone else ".")]
 
 
-# Signs of groups that nobody named
+# Signs of groups that nobody named. What is suggested must make, of the names that caused it, a group of each burst.
 
+# A phone's burst: the time of its first picture is the burst's name, and the pictures are counted before it.
+_BURST = re.compile(r"^.*(?P<stem>BURST\d{8,})(?!.*BURST)")
 _FRAME = re.compile(
     r"(?i)^(?P<stem>.*?(?:frame|clip|video|vid|burst|scene|shot|seq)[a-z]*(?:[-_ ]?\d+[-_ ]|[-_ ]?))\d+(?:_COVER)?$"
 )
@@ -103,25 +104,41 @@ def warning(source: Source, times: NDArray[np.int64]) -> list[str]:
         if kind:
             stems[kind][label, f"{folder}/{stem}"] += 1
             example.setdefault(kind, name)
+    cover = "(_COVER)?" if any("_COVER." in name for name in source.names) else ""
     tests = (
-        ("frame", 1, "frames of videos or bursts", r"--group '(.*)[0-9]+\.'"),
-        ("copy", 1, "copies of one picture, changed a little", r"--group '([^/]+)\.rf\.'"),
-        ("counted", 3, "several pictures of each subject", r"--group '([^/]*)[-_. ][0-9]+\.'"),
+        ("burst", 1, "bursts", '--group "(BURST[0-9]+)"'),
+        ("frame", 1, "frames of videos or bursts", rf'--group "(.*?)[0-9]+{cover}\.\w+$"'),
+        ("copy", 1, "copies of one picture, changed a little", r'--group "([^/]+)\.rf\."'),
+        ("counted", 3, "several pictures of each subject", r'--group "([^/]*?)[0-9]+\.\w+$"'),
     )
     for kind, least, what, flag in tests:
         groups = {key: count for key, count in stems[kind].items() if count >= 3 - (kind == "copy")}
         per_class = Counter(label for label, _ in groups)
         if per_class and max(per_class.values()) >= least and sum(groups.values()) >= max(_ENOUGH, len(source) // 10):
             return [_sentence(f"names such as {example[kind]!r} suggest {what}", flag)]
-    burst = _bursts(source, times)
+    bursts = _bursts(source, times)
+    burst = sum(map(len, bursts))
     if burst >= max(_ENOUGH, len(source) // 20):
         return [
             _sentence(
                 f"the cameras' clocks say that {burst} pictures were taken within {_BURST_SECONDS} seconds of another",
-                "--group folder (one folder a scene), or a pattern on the names",
+                _flag_of_bursts(source, bursts),
             )
         ]
     return []
+
+
+def _flag_of_bursts(source: Source, bursts: list[list[int]]) -> str:
+    """What keeps bursts together that only the clocks tell: their folders if they have some, else what to prepare."""
+    if source.kind == "csv":
+        return "--group COLUMN, a column of the table that names the scene of each picture"
+    try:
+        folders = names(source, "folder")
+    except ConvscopeError:
+        folders = ()
+    if folders and all(len({folders[row] for row in burst}) == 1 for burst in bursts):
+        return "--group folder"
+    return "--group folder, once each scene has a folder of its own below its class folder"
 
 
 def _sentence(sign: str, flag: str) -> str:
@@ -132,24 +149,25 @@ def _sentence(sign: str, flag: str) -> str:
 
 
 def _stem(stem: str) -> tuple[str, str]:
-    for kind, pattern in (("copy", _ROBOFLOW), ("frame", _FRAME), ("counted", _COUNTED)):
+    for kind, pattern in (("copy", _ROBOFLOW), ("burst", _BURST), ("frame", _FRAME), ("counted", _COUNTED)):
         if match := pattern.match(stem):
             return kind, match["stem"]
     return "", ""
 
 
-def _bursts(source: Source, times: NDArray[np.int64]) -> int:
-    """Pictures in runs of three or more of one class, each within two seconds of the one before."""
-    burst = 0
+def _bursts(source: Source, times: NDArray[np.int64]) -> list[list[int]]:
+    """The rows of runs of three or more pictures of one class, each taken within two seconds of the one before."""
+    bursts: list[list[int]] = []
     values, counts = np.unique(times, return_counts=True)
     useless = set(values[counts > _SAME_CLOCK].tolist()) | {-1}
     for label in range(len(source.classes)):
-        mine = sorted(t for t in times[source.labels == label].tolist() if t not in useless)
-        run = 1
-        for before, after in pairwise([*mine, 1 << 62]):
-            if after - before <= _BURST_SECONDS:
-                run += 1
-            else:
-                burst += run if run >= 3 else 0
-                run = 1
-    return burst
+        mine = sorted((int(times[row]), row) for row in np.flatnonzero(source.labels == label).tolist())
+        run: list[int] = []
+        last = 0
+        for time, row in [*(found for found in mine if found[0] not in useless), (1 << 62, -1)]:
+            if run and time - last > _BURST_SECONDS:
+                bursts += [run] if len(run) >= 3 else []
+                run = []
+            run.append(row)
+            last = time
+    return bursts
