@@ -20,7 +20,7 @@ from convscope.errors import ConvscopeError
 from convscope.evaluate.metrics import Score, mistakes, score
 from convscope.evaluate.model import Evaluated, ask, predictions
 from convscope.evaluate.predictions import Predictions
-from convscope.evaluate.seen import as_begun, refuse_head_start, refuse_learned
+from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, refuse_learned
 from convscope.network.build import Network
 from convscope.network.cost import parameter_count
 from convscope.network.shapes import check_end, show
@@ -221,13 +221,15 @@ def resume(
     *,
     network: nn.Module | None = None,
     data: DataSet | None = None,
+    place: str = "",
     device: str = "auto",
     stop: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
 ) -> Iterator[Record]:
     """Go on with a run from its newest checkpoint: the same recipe, split, plan and numbers as if it never stopped.
 
-    network, data: one's own module and image set again, where the run was begun with them.
+    network, data: one's own module and image set again, where the run was begun with them. place: where its pictures
+    are now, if they have moved; raises ConvscopeError where these aren't the same.
     """
     started = time.perf_counter()
     folder = Run(path)
@@ -241,11 +243,20 @@ def resume(
             f"{path} trains somebody's own nn.Module, and no text of a network. Go on with it in Python with the "
             f"module: convscope.resume({str(path)!r}, network=module)."
         )
+    if place:
+        kept = recipe.with_settings(kept, {"data": place})
+    elif data is None:
+        refuse_gone(folder)
     notes = kernels.apply(folder.plan)
     saved = checkpoint.latest(folder.checkpoint_path)
     realised = realise(
         kept, module=None if kept.network else network, data=data, split_file=folder.split_path, progress=progress
     )
+    if place and realised.data.sha256 != kept.data_sha256:
+        raise ConvscopeError(
+            f"a run goes on with the pictures that it was begun with. Those of {place} are others; give the place of "
+            "the very same, or train anew."
+        )
     dataset, note = as_begun(realised.data, folder)
     notes += [note] if note else []
     if saved is not None:
@@ -258,6 +269,8 @@ def resume(
     loop = Loop(Job(realised.network, dataset, kept, folder.checkpoint_path, where, stop, folder.plan))
     if saved is not None:
         loop.resume(saved)
+    if place:  # from here on the run knows where they are
+        folder.write_recipe(recipe.to_toml(kept))
     # all that the run has taken, the time before the interruption too
     yield from _logged(folder, _train(folder, loop, folder.plan, notes, started - loop.elapsed))
 

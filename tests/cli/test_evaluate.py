@@ -76,14 +76,31 @@ def test_data_that_has_changed_is_told_of(say: Command) -> None:
     assert "note: 1 pictures have joined the data since the run was begun; they are left out here" in said.out
 
 
-def test_what_the_model_was_trained_on_is_refused(
-    copied: Path, run_of_pictures: Path, pictures: Path, say: Command
-) -> None:
-    for model, data in ((copied, "digits"), (run_of_pictures, str(pictures))):
-        said = say("evaluate", model, "--data", data)
-        assert said.code == 2
-        assert "a score needs pictures that the model never saw" in said.err
-        assert "is what it was trained on. Evaluate the run's folder without --data" in said.err
+def test_what_a_lone_model_was_trained_on_is_refused(copied: Path, say: Command) -> None:
+    Path("alone").mkdir()
+    shutil.copy(copied / "model.safetensors", "alone/model.safetensors")
+    said = say("evaluate", "alone/model.safetensors", "--data", "digits")
+    assert said.code == 2
+    assert "a score needs pictures that the model never saw" in said.err
+    assert "is what it was trained on. Evaluate the run's folder without --data" in said.err
+
+
+def test_pictures_that_have_moved(say: Command) -> None:
+    """The very same content somewhere else is the run's own data: its test split is scored, and the look counted."""
+    write_pictures(Path("pets"), ("a", "b"))
+    assert say("train", "pets", "--net", "dense", "--set", "steps=2", "--out", "run", "--quiet").code == 0
+    at = Path("pets").resolve()
+    Path("pets").rename("moved")
+    said = say("evaluate", "run")
+    assert said.code == 2
+    assert f"They were at {at}, where nothing is now; if it has moved, give its place: --data NEW." in said.err
+    about = json.loads(say("evaluate", "run", "--data", "moved", "--json").out)
+    run = api.Run("run")
+    assert run.test is not None
+    assert (about["split"], about["look"], about["k"], about["n"]) == ("test", 2, run.test.k, run.test.n)
+    assert (
+        json.loads(say("evaluate", "run", "--data", "moved", "--split", "val", "--json").out)["split"] == "validation"
+    )
 
 
 def test_a_model_outside_of_a_run(copied: Path, say: Command) -> None:

@@ -11,6 +11,7 @@ import pytest
 from cli.conftest import NET, Command, write_pictures
 from convscope import api
 from convscope.recipe import load
+from convscope.run import Stopped
 
 QUICK = ("--net", NET, "--set", "steps=4", "--set", "batch_size=16")
 
@@ -84,7 +85,7 @@ BAD: list[tuple[list[str], str]] = [
     (["digits", "--set", "=3"], r"--set takes a key and a value"),
     (["digits", "--epochs", "some"], r"epochs"),
     (["digits", "--lr", "-1"], r"learning_rate"),
-    (["digits", "--input", "28"], r"--input must be height x width"),
+    (["digits", "--input", "28x"], r"--input must be height x width"),
     (["digits", "--device", "tpu"], r"a device must be auto, cpu, cuda or mps. Got 'tpu'"),
     (["digits", "--net", "conv 3x3 8, rleu, dense"], r"line 1, column 13"),
     (["digits", "--net", "conv 3x3 8"], r"dense"),
@@ -134,6 +135,22 @@ def test_a_finished_run_is_not_resumed(run_of_digits: Path, say: Command) -> Non
     assert said.code == 2
     assert "is finished: it has a model. Train its recipe anew: convscope train " in said.err
     assert say("train", run_of_digits).code == 2
+
+
+def test_a_run_whose_pictures_have_moved_is_resumed(say: Command) -> None:
+    write_pictures(Path("pets"), ("a", "b"))
+    kept = api.train_records("pets", network=NET, settings={"steps": 4}, out="run", stop=iter([False, True]).__next__)
+    assert [record.reason for record in kept if isinstance(record, Stopped)] == ["interrupted"]
+    Path("pets").rename("moved")
+    said = say("train", "--resume", "run")
+    assert said.code == 2
+    assert "where nothing is now; if it has moved, give its place: --data NEW." in said.err
+    write_pictures(Path("others"), ("a", "b"), each=5)
+    said = say("train", "--resume", "run", "--data", "others")
+    assert said.code == 2
+    assert re.search(r"a run goes on with the pictures that it was begun with|every picture .* must be there", said.err)
+    assert say("train", "--resume", "run", "--data", "moved").code == 0
+    assert say("evaluate", "run").code == 0  # it knows the new place
 
 
 def test_the_recipe_of_a_run_is_trained_anew(run_of_digits: Path, say: Command) -> None:

@@ -16,8 +16,13 @@ A run is scored on its own test split; each look at it is counted. Other data is
 
 def command(
     model: Annotated[str, Argument(help="a run's folder or a .safetensors file")],
-    data: Annotated[str, Option(help="other data: a name, a folder or a .csv of the same classes")] = "",
-    split: Annotated[str, Option(help="train, validation, test or all; test unless given, all of a plain folder")] = "",
+    data: Annotated[
+        str,
+        Option(help="other data of the same classes: a name, a folder or a .csv; or where a run's own has moved to"),
+    ] = "",
+    split: Annotated[
+        str, Option(help="train, validation (or val), test or all; test unless given, all of a plain folder")
+    ] = "",
     json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
     """Carry it out; see HELP."""

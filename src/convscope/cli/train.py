@@ -22,15 +22,19 @@ or a .csv of path and label. The run's folder keeps everything; nothing is overw
 
 def command(
     x: Annotated[str, Argument(help="recipe, data set, folder or .csv", show_default=False)] = "",
-    data: Annotated[str, Option(help="data in place of the recipe's")] = "",
-    net: Annotated[str, Option(help="network as text, a name, or a .net file")] = "",
+    data: Annotated[
+        str, Option(help="data in place of the recipe's; beside --resume: where its pictures are now")
+    ] = "",
+    net: Annotated[str, Option(help="network as text, a .net file, or a run whose network to take")] = "",
     epochs: Annotated[str, Option(help="passes through the training pictures")] = "",
     steps: Annotated[str, Option(help="batches to learn from, in place of epochs")] = "",
     budget: Annotated[str, Option(help="how long training may take: 90s, 2m, 1h30m")] = "",
     batch_size: Annotated[str, Option(help="pictures a step")] = "",
     lr: Annotated[str, Option("--lr", "--learning-rate", help="the largest learning rate")] = "",
     seed: Annotated[str, Option(help="where all that is random starts")] = "",
-    input: Annotated[str, Option("--input", "--imgsz", help="28x28 or 28x28x1: what every picture is brought to")] = "",
+    input: Annotated[
+        str, Option("--input", "--imgsz", help="64, 28x28 or 28x28x1: what every picture is brought to")
+    ] = "",
     group: Annotated[str, Option(help="what keeps pictures together: 'folder', a pattern, a CSV column")] = "",
     freeze: Annotated[str, Option(help="layers or tensors that don't learn: conv1,conv2.bias")] = "",
     patience: Annotated[str, Option(help="stop after so many epochs without a lower validation loss")] = "",
@@ -55,9 +59,10 @@ def command(
         if channels:
             settings["input.channels"] = channels
     settings |= _pairs(set_ or [])
-    if resume and (x or settings or out):
+    if resume and (x or settings.keys() - {"data"} or out):
         raise ConvscopeError(
-            "--resume goes on with a run as it was begun: give nothing beside it but --device, --quiet and --json."
+            "--resume goes on with a run as it was begun: give nothing beside it but --device, --quiet, --json, and "
+            "--data where its pictures have moved."
         )
     if not (x or data or resume):
         raise ConvscopeError(
@@ -72,7 +77,7 @@ def command(
         from convscope import api
 
         if resume:
-            return api.resume(resume, device=device, stop=stop, progress=progress)
+            return api.resume(resume, place=data, device=device, stop=stop, progress=progress)
         return api.train_records(word, settings=settings, out=out, device=device, stop=stop, progress=progress)
 
     return watch(begin, quiet=quiet, as_json=json)[0]

@@ -64,20 +64,29 @@ def ask(
 ) -> Evaluated:
     """Ask a model about a whole split. model: where it lies, which is where its run's folder may be.
 
-    Without `data` it is the run's own split (test unless said), and the look is counted in its folder. With `data`:
-    the part that it calls test, or all of it. Raises ConvscopeError where the classes differ, the split is empty, or
-    the data is what the model was trained on.
+    Without `data` it is the run's own split (test unless said), and the look is counted in its folder; so it is where
+    `data` has the very content that the run was begun with, which may have moved since. With other `data`: the part
+    that it calls test, or all of it. Raises ConvscopeError where the classes differ, the split is empty, the data is
+    what a model outside of any run was trained on, or the run's own is gone.
     """
+    part = {"val": "validation", "valid": "validation"}.get(part, part)
     if part not in ("", "train", "validation", "test", "all"):
         raise ConvscopeError(f"a split must be train, validation, test or all. Got {part!r}.")
     own = seen.run_of(model)
+    kept = recipe.load(own.recipe_path) if own is not None else None
     notes: tuple[str, ...] = ()
+    dataset: DataSet | None = None
     if data:
         of = classifier.preprocess
         dataset = store.load(
             data, size=of.size, channels=of.channels, fit=of.fitting, crop_to=of.crop_to, background=of.background,
             validation=0.0, test=0.0, progress=progress,
         )  # fmt: skip
+        if kept is not None and dataset.sha256 == kept.data_sha256:
+            kept, data, dataset = kept.model_copy(update={"data": data}), "", None
+    elif own is not None:
+        seen.refuse_gone(own)
+    if dataset is not None:
         part = part or ("test" if len(dataset.test) else "all")
         if dataset.sha256 == classifier.score.get("data_sha256") and part != "test":
             raise ConvscopeError(
@@ -85,15 +94,13 @@ def ask(
                 "run's folder without --data: it knows which pictures were set aside."
             )
         notes = dataset.notes
-    elif own is None:
+    elif own is None or kept is None:
         raise ConvscopeError(
             f"a score needs pictures that the model never saw. {model} lies in no run's folder, so nobody knows which "
             "these are. Give some: --data FOLDER."
         )
     else:
-        dataset, note = seen.as_begun(
-            read_data(recipe.load(own.recipe_path), Path(), split_file=own.split_path, progress=progress), own
-        )
+        dataset, note = seen.as_begun(read_data(kept, Path(), split_file=own.split_path, progress=progress), own)
         part = part or "test"
         notes = (note,) if note else ()
     images = whole(dataset) if part == "all" else getattr(dataset, part)

@@ -5,6 +5,7 @@ Knows run folders, whose split.csv names the content of every picture, and image
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,17 @@ def refuse_head_start(data: DataSet, model: str) -> str:
                 f"{len(images)}. Use its own data, split and seed (they stand in {run.recipe_path}), or other pictures."
             )
     return ""
+
+
+def refuse_gone(run: Run) -> None:
+    """Raises ConvscopeError where the folder or .csv that a run was trained on is no longer where it was."""
+    data = str(run.recipe.get("data", ""))
+    place = data if Path(data).exists() else re.sub(r"\[[^\]]*\]$", "", data)
+    if re.search(r"[/\\]", place) and not Path(place).exists():
+        raise ConvscopeError(
+            f"the pictures of {run.path} must be there. They were at {place}, where nothing is now; if it has moved, "
+            "give its place: --data NEW."
+        )
 
 
 def as_begun(data: DataSet, run: Run) -> tuple[DataSet, str]:
