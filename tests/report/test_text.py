@@ -82,6 +82,9 @@ def test_json_is_strict_and_fits_the_stream() -> None:
     escaped = json_line(value, stream("ascii"))
     assert escaped.isascii()
     assert json.loads(escaped) == json.loads(line)
+    assert json_line(value, stream("gbk")) == escaped  # JSON is UTF-8 or ASCII, whatever the console's bytes are
+    assert json_line(value, stream("cp1252")) == escaped
+    assert json_line(value, stream("UTF8")) == line
     assert json_line({"nan": float("nan"), "inf": [float("-inf")]}) == '{"nan": null, "inf": [null]}'
     assert json.loads(json_line({"bad": "\udcff"}, stream("utf-8"))) == {"bad": "\udcff"}
     assert "\n" not in json_line({"a": "b\nc"})

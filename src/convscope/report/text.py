@@ -5,6 +5,7 @@ Knows streams and widths; knows nothing of what is said. Whatever convscope prin
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import unicodedata
@@ -117,17 +118,21 @@ def _cell(text: str, stream: TextIO | None) -> str:
 
 
 def json_line(obj: Any, stream: TextIO | None = None) -> str:
-    """One line of strict JSON, without the newline; what `stream` can't encode is escaped as JSON has it.
+    """One line of strict JSON, without the newline, for UTF-8 or ASCII: JSON knows no other encoding, so whatever goes
+    to a stream of another one (GBK) is escaped.
 
     Takes plain values, mappings and sequences of them, paths, numpy's numbers and arrays, and what has a `to_json`.
     NaN and the infinities, which JSON lacks, are null.
     """
-    line = json.dumps(_plain(obj), ensure_ascii=False, allow_nan=False)
+    plain = _plain(obj)
+    line = json.dumps(plain, ensure_ascii=False, allow_nan=False)
     try:
-        line.encode(getattr(stream, "encoding", None) or "utf-8")
+        if codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name == "utf-8":
+            line.encode("utf-8")  # a file name of bytes that are no UTF-8 can't be
+            return line
     except (UnicodeEncodeError, LookupError):
-        return json.dumps(_plain(obj), allow_nan=False)
-    return line
+        pass
+    return json.dumps(plain, allow_nan=False)
 
 
 def _plain(obj: Any) -> Any:
