@@ -25,8 +25,15 @@ class RunFailed(ConvscopeError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like `word`, or None where none is alike."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    """The known word that is most like `word`, or None where none is alike.
+
+    The shortest that begins with `word` comes first: who stops in the middle of a name has made no mistake in it.
+    """
+    names, low = list(known), word.lower()
+    longer = [name for name in names if len(low) > 1 and name.lower().startswith(low)]
+    if longer:
+        return min(longer, key=lambda name: (len(name), name))
+    close = difflib.get_close_matches(low, names, n=1, cutoff=0.6)
     return close[0] if close else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "runs/old/recipe.toml").write_text("", encoding="utf-8")
     (tmp_path / "mine.toml").write_text('data = "photos"\n[train]\nepochs = 1\n', encoding="utf-8")
     (tmp_path / "list.csv").write_text("path,label\n", encoding="utf-8")
+    (tmp_path / "predictions.csv").write_text("name,label,part,hash\n", encoding="utf-8")
+    (tmp_path / "predicted.csv").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "seven.png").write_bytes(b"")
     return tmp_path
 
@@ -76,7 +79,9 @@ def test_a_runs_folder_is_not_data(here: Path) -> None:
         ("fashion_mnist", "did you mean the data set 'fashion-mnist'?"),
         ("photo", "did you mean the folder or file 'photos'?"),
         ("qqqqqq", "'qqqqqq' is no bundled recipe, no recipe file, no data set and no folder here. Bundled recipes:"),
-        ("nowhere/x", "Data sets: "),
+        ("tutorial-a", "did you mean the recipe 'tutorial-a-drawn'?"),
+        ("lis", "did you mean the folder or file 'list.csv'?"),
+        ("predi", "'predi' is no bundled recipe, no recipe file, no data set and no folder here. Bundled"),
         ("mime.toml", "no recipe at "),
         ("seven.png", "seven.png must be a recipe (.toml), a folder of pictures or a .csv to be trained on."),
     ],
@@ -84,6 +89,29 @@ def test_a_runs_folder_is_not_data(here: Path) -> None:
 def test_words_that_mean_nothing(here: Path, word: str, sentence: str) -> None:
     with pytest.raises(ConvscopeError, match=re.escape(sentence)):
         choose(word, here)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("runs/odl", "there is no such folder or file: runs/odl, did you mean 'runs/old'?"),
+        ("./foto", "there is no such folder or file: ./foto, did you mean 'photos'?"),
+        ("run/old", "there is no such folder or file: run/old, did you mean 'runs'? There is no folder run either."),
+        ("nowhere/x", "there is no such folder or file: nowhere/x. There is no folder nowhere either."),
+        ("/qqq/x", "there is no such folder or file: /qqq/x. There is no folder /qqq either."),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="paths are shown with the system's own sign")
+def test_a_path_where_nothing_is_names_what_lies_beside_it(here: Path, word: str, sentence: str) -> None:
+    with pytest.raises(ConvscopeError, match=f"^{re.escape(sentence)}$"):
+        choose(word, here)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a backslash parts folders")
+def test_a_windows_path_elsewhere(here: Path) -> None:
+    (here / "runs/lost").mkdir()
+    with pytest.raises(ConvscopeError, match=r"runs\\lost, did you mean 'runs/lost'"):
+        choose("runs\\lost", here)
 
 
 def test_a_missing_recipe_names_the_nearest(here: Path) -> None:

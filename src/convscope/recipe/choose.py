@@ -84,6 +84,8 @@ def choose(word: str, base: Path | None = None) -> Choice:
         return Choice("data", name, files["folder"], data=str(path.resolve()))
     if path.is_file():
         raise ConvscopeError(f"{word} must be a recipe (.toml), a folder of pictures or a .csv to be trained on.")
+    if re.search(r"[/\\]", word):
+        raise ConvscopeError(_no_such_path(word, base))
     raise ConvscopeError(_unknown(word, _beside(path)))
 
 
@@ -100,8 +102,34 @@ def _beside(path: Path) -> list[str]:
     return [
         other.name
         for other in sorted(path.parent.iterdir())
-        if (other.is_dir() or other.suffix.lower() in (".toml", ".csv")) and not other.name.startswith(".")
+        if not other.name.startswith(".") and (other.is_dir() or other.suffix.lower() == ".toml" or _is_table(other))
     ]
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a .csv that names pictures: predictions and scores are written as .csv too."""
+    if path.suffix.lower() != ".csv":
+        return False
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            header = re.split(r"[,;\t]", file.readline(10_000).strip().lower())
+    except (OSError, UnicodeDecodeError):
+        return False
+    return {"path", "label"} <= {name.strip(' "') for name in header}
+
+
+def _no_such_path(word: str, base: Path) -> str:
+    """The sentence for a path where nothing is: the first of its folders that is missing, and what lies beside that."""
+    path = Path(word.replace("\\", "/"))  # also for who writes a Windows path elsewhere
+    typed = path.expanduser()
+    if (base / typed).exists():
+        return f"there is no such folder or file: {word}, did you mean {str(path)!r}?"
+    while typed.parent != typed and not (base / typed.parent).is_dir():
+        typed = typed.parent
+    missing = f" There is no folder {typed} either." if typed != path.expanduser() else ""
+    close = nearest(typed.name, _beside(base / typed))
+    meant = f", did you mean {str(typed.parent / close)!r}?" if close else "."
+    return f"there is no such folder or file: {word}{meant}{missing}"
 
 
 def _unknown(word: str, beside: list[str]) -> str:
