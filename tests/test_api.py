@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> cs.Run:
     return cs.train("digits", network=NET, epochs=1, out=out)
 
 
+class Flat(nn.Module):
+    """Takes 28 x 28 alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = nn.Linear(28 * 28, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.end(x.flatten(1))
+        return logits
+
+
 def weights_digest(network: nn.Module) -> str:
     total = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
@@ -47,6 +60,42 @@ def weights_digest(network: nn.Module) -> str:
 
 
 # ---- the table ------------------------------------------------------------------------------------------------------
+
+
+def test_training_is_shown_unless_it_is_not_to_be(digits: DataSet, tmp_path: Path, capsys: Any) -> None:
+    run = cs.train(digits, network=NET, out=tmp_path / "shown", **SHORT)
+    shown = capsys.readouterr().out
+    assert run.test is not None
+    assert f"({run.test.k} of {run.test.n};" in shown
+    assert "training accuracy" in shown or "validation accuracy" in shown
+    cs.train(digits, network=NET, out=tmp_path / "quiet", quiet=True, **SHORT)
+    cs.train(digits, network=NET, out=tmp_path / "told", on_record=lambda record: None, **SHORT)
+    list(cs.train_records(digits, network=NET, out=tmp_path / "records", **SHORT))
+    assert capsys.readouterr() == ("", "")
+
+
+def notes_of(*given: Any, **options: Any) -> list[str]:
+    return [record.text for record in cs.train_records(*given, **options) if isinstance(record, Note)]
+
+
+def test_what_a_run_says_of_itself(digits: DataSet, tmp_path: Path) -> None:
+    still: dict[str, Any] = {"settings": {"optimizer.learning_rate": 1e-9}, "steps": 1}
+    notes = notes_of("digits", network=NET, out=tmp_path / "a", keep="best", freeze=["conv1"], batch_size=4000, **still)
+    assert "the settings are those of the recipe digits, which were chosen for another network" in notes
+    assert "batch_size 4000 is more than the training part: an epoch is one step of all its 1259 pictures" in notes
+    assert "1290 of 1370 parameters learn" in notes
+    assert "the weights of epoch 1 are kept: the lowest validation loss" in notes
+    chance = r"the test accuracy is (no|not surely) better than always saying \d \(1\d\.\d %\)"
+    assert any(re.match(chance, note) for note in notes)
+    again = notes_of("digits", out=tmp_path / "a", **SHORT)
+    assert f"{tmp_path / 'a'} exists, so the run is in {tmp_path / 'a-2'}" in again
+    assert not any("another network" in note for note in again)
+
+
+def test_the_network_of_a_run_is_taken(run: cs.Run, tmp_path: Path) -> None:
+    for place in (run.path, run.model_path):
+        other = cs.train("digits[:300]", network=str(place), out=tmp_path / "other", quiet=True, **SHORT)
+        assert other.classifier.network.text == run.classifier.network.text
 
 
 def test_a_network() -> None:
@@ -93,7 +142,8 @@ def test_records_are_yielded_and_kept(tmp_path: Path) -> None:
     told: list[Any] = list(cs.train_records("digits", network=NET, out=tmp_path / "r", **SHORT))
     assert isinstance(told[0], Started)
     assert told[0].train_n == 1259
-    assert [type(record) for record in told[-4:]] == [Epoch, Stopped, Scored, Finished]
+    kinds = [type(record) for record in told if not isinstance(record, Note)]
+    assert kinds[-4:] == [Epoch, Stopped, Scored, Finished]
     assert cs.Run(tmp_path / "r").records == told
     also: list[Any] = []
     cs.train("digits", network=NET, out=tmp_path / "r", on_record=also.append, **SHORT)
@@ -357,3 +407,16 @@ def test_a_verb_loads_what_it_uses(words: str, tmp_path: Path) -> None:
         assert loaded <= COMMANDS[words] | {"rich"}
     else:
         assert COMMANDS[words] <= loaded
+
+
+def test_a_module_that_does_not_take_the_pictures(digits: DataSet, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = Flat()
+    sentence = r"Flat, given a batch of shape \(N, C, H, W\) = \(2, 1, 8, 8\), raised RuntimeError: mat1 and mat2"
+    with pytest.raises(cs.ConvscopeError, match=sentence) as raised:
+        cs.train(digits, network=module, **SHORT)
+    assert isinstance(raised.value.__cause__, RuntimeError)
+    assert module.training
+    assert not list(tmp_path.iterdir())
+    module.end = nn.Linear(64, 10)
+    assert cs.train(digits, network=module, quiet=True, **SHORT).path == Path("runs/flat")

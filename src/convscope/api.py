@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -18,16 +19,17 @@ from convscope.data import sources, store
 from convscope.data.images import DataSet, ImageSet
 from convscope.errors import ConvscopeError
 from convscope.evaluate.metrics import Score, mistakes, score
-from convscope.evaluate.model import Evaluated, ask, predictions
+from convscope.evaluate.model import Evaluated, ask, chance_note, predictions
 from convscope.evaluate.predictions import Predictions
 from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, refuse_learned
 from convscope.network.build import Network
 from convscope.network.cost import parameter_count
-from convscope.network.shapes import check_end, show
 from convscope.recipe import Recipe
 from convscope.recipe.realise import IN_MEMORY, Progress, open_end, realise, take_weights
+from convscope.report.progress import Progress as Reading
+from convscope.report.terminal import Terminal
 from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
-from convscope.train import checkpoint
+from convscope.train import checkpoint, own_module
 from convscope.train.loop import Job, Loop
 
 _LOGGED_STEPS = 400
@@ -86,14 +88,24 @@ def evaluate_model(model: str | Path, data: str = "", part: str = "", progress: 
 # ---- training --------------------------------------------------------------------------------------------------------
 
 
-def train(word: str | DataSet, *, on_record: Callable[[Record], None] | None = None, **options: Any) -> Run:
-    """Train to the end and give the run. Takes what `train_records` takes; `on_record` is called with each record."""
-    path = ""
-    for record in train_records(word, **options):
-        if on_record is not None:
-            on_record(record)
-        if isinstance(record, Started):
-            path = record.path
+def train(
+    word: str | DataSet, *, quiet: bool = False, on_record: Callable[[Record], None] | None = None, **options: Any
+) -> Run:
+    """Train to the end, show it on the way as the command line does, and give the run.
+
+    Takes what `train_records` takes, which shows nothing. quiet: nothing is shown here either. on_record: is called
+    with each record, in place of what is shown.
+    """
+    path, shown = "", not quiet and on_record is None
+    with Terminal(sys.stdout) as terminal, Reading(sys.stderr, show=shown) as reading:
+        for record in train_records(word, **{"progress": reading, **options}):
+            reading.close()
+            if on_record is not None:
+                on_record(record)
+            elif shown:
+                terminal.show(record)
+            if isinstance(record, Started):
+                path = record.path
     return Run(path)
 
 
@@ -111,12 +123,14 @@ def train_records(
 ) -> Iterator[Record]:
     """Train, and yield the records of it as they come; the run's folder keeps them too.
 
-    word: a bundled recipe, a recipe file, a data set's name, a folder, a .csv, or a DataSet. network: text, a name,
-    a .net file, a `Network` or any module; a module learns in place, from the weights that it has. settings and further
-    keywords change the recipe (`epochs=1`, `learning_rate=0.01`, `{"optimizer.name": "adam"}`). out: the run's folder
-    (`runs/NAME` unless given).
+    word: a bundled recipe, a recipe file, a data set's name, a folder, a .csv, or a DataSet. network: text, a .net
+    file, a run or model file whose network is meant, a `Network` or any module; a module learns in place, from the
+    weights that it has. settings and further keywords change the recipe (`epochs=1`, `learning_rate=0.01`,
+    `{"optimizer.name": "adam"}`). out: the run's folder (`runs/NAME` unless given).
     """
     chosen, name, notes = _recipe_of(word, network, {**(settings or {}), **more}, base or Path())
+    if isinstance(network, nn.Module) and isinstance(word, DataSet):
+        name = recipe.folder_name(type(network).__name__.lower())
     yield from carry_out(
         chosen,
         Path(out) if out else Path("runs") / name,
@@ -148,14 +162,31 @@ def _recipe_of(
         choice = recipe.choose(word, base)
         chosen, name, plain = choice.load(), choice.name, choice.kind == "data"
         notes = [choice.note] if choice.note else []
+        of = choice.recipe.stem if choice.recipe in recipe.bundled().values() else ""
+        # `folder` is the recipe of whatever is brought; the others' settings were tried with their own network
+        if of not in ("", "folder") and chosen.network and (network is not None or "network" in settings):
+            notes.append(f"the settings are those of the recipe {of}, which were chosen for another network")
     settings = {("learning_rate" if key == "lr" else key): value for key, value in settings.items()}
     if isinstance(network, str):
         settings["network"] = network
+    if isinstance(settings.get("network"), str):
+        settings["network"] = _text_of_model(settings["network"], base)
     if settings:
         chosen = recipe.with_settings(chosen, settings, base)
     if chosen.from_ and network is None and "network" not in settings and plain:
         chosen = _as_source(chosen)
     return chosen, name, notes
+
+
+def _text_of_model(word: str, base: Path) -> str:
+    """The network of a run's folder or a model file, for any number of classes; any other word as it is."""
+    given = word.strip()
+    if not given.endswith(".safetensors") and (not given or "\n" in given or not (base / given).is_dir()):
+        return word
+    source = load(base / given)
+    if not isinstance(source.network, Network):
+        return word
+    return open_end(source.network.text, len(source.classes))
 
 
 def _as_source(chosen: Recipe) -> Recipe:
@@ -187,7 +218,7 @@ def carry_out(
     where = kernels.device(device)
     realised = realise(chosen, base=base, module=module, data=dataset, progress=progress)
     if module is not None:
-        _check_module(module, realised.data)
+        own_module.check(module, realised.data)
     resolved, said = realised.recipe, [*(notes or []), *realised.notes]
     if chosen.data_sha256 not in ("", resolved.data_sha256):
         said.append("the data is no longer what this recipe was written for: the numbers will differ")
@@ -202,6 +233,8 @@ def carry_out(
     loop = Loop(Job(realised.network, realised.data, resolved, None, where, stop, plan))
     folder = Run.create(out)  # nothing is left behind by what can't begin
     loop.job.checkpoints = folder.checkpoint_path
+    if folder.path != out:
+        said.append(f"{out} exists, so the run is in {folder.path}")
     folder.write_recipe(recipe.to_toml(resolved))
     realised.data.split.save(folder.split_path)
     folder.write_plan(plan)
@@ -212,7 +245,8 @@ def carry_out(
 def _begin_from(model: str, network: nn.Module, classes: tuple[str, ...]) -> tuple[str, str]:
     """Take what fits of a model's weights: the sentence about it, and the SHA-256 of its file."""
     source = load(model)
-    note = take_weights(network, source.network.state_dict(), model, new_end=source.classes != classes)
+    others = len(source.classes) if source.classes != classes else 0
+    note = take_weights(network, source.network.state_dict(), model, others)
     return note, files.sha256_file(source.path or Path(model))
 
 
@@ -302,19 +336,26 @@ def _train(folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], star
         yield record
         if isinstance(record, Stopped) and record.reason == "interrupted":
             return
+        if isinstance(record, Stopped) and loop.best is not None and not record.reason.startswith("early stopping"):
+            yield Note(f"the weights of epoch {loop.best_epoch + 1} are kept: the lowest validation loss")
     classifier = Classifier(loop.result, dataset.preprocess, dataset.classes)
     classifier.score = {"data": resolved.data, "data_sha256": dataset.sha256, "run": folder.path.name}
-    said = None
+    said, chance = None, ""
     if len(dataset.test):
         look = folder.look("test", "train")
         said = predictions(classifier, dataset.test)
         found = score(said)
         said.save(folder.predictions_path)
         classifier.score |= {"split": "test", "k": found.k, "n": found.n}
+        chance = chance_note(said, "test")
         tested = Tested(found.k, found.n, found.low, found.high, found.loss, "test", look)
     elif len(dataset.validation):
-        found = score(predictions(classifier, dataset.validation))
+        validated = predictions(classifier, dataset.validation)
+        found = score(validated)
         classifier.score |= {"split": "validation", "k": found.k, "n": found.n}
+        chance = chance_note(validated, "validation")
+    if chance:
+        yield Note(chance)
     classifier.save(folder.model_path)
     if said is not None:
         yield tested
@@ -322,18 +363,6 @@ def _train(folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], star
         yield Note("there is no test split, so there is no test accuracy")
     write_report(folder, said, loop)
     yield Finished(str(folder.path), time.perf_counter() - started)
-
-
-def _check_module(module: nn.Module, dataset: DataSet) -> None:
-    """A `Network` must fit the data. What another module takes and gives is seen when it is first used."""
-    if isinstance(module, Network):
-        shape = (*dataset.preprocess.input_size, dataset.preprocess.channels)
-        if module.input != shape:
-            raise ConvscopeError(
-                f"the network must take the data's pictures. It takes {show(module.input)}, the data has "
-                f"{show(shape)}. Build it with input={shape}, or give its text instead."
-            )
-        check_end(module.sizes, len(dataset.classes))
 
 
 def write_report(folder: Run, said: Predictions | None, loop: Loop) -> None:

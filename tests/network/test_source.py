@@ -1,4 +1,4 @@
-"""What a network may be given as: text, a bundled name, a .net file."""
+"""What a network may be given as: text, or a .net file."""
 
 from __future__ import annotations
 
@@ -11,24 +11,9 @@ from convscope.errors import ConvscopeError
 from convscope.network import source
 
 
-@pytest.fixture(autouse=True)
-def two_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "zoo", lambda: {"lenet5": "conv 5x5 6, dense", "resnet18": "conv 7x7 64, dense"})
-
-
 @pytest.mark.parametrize("text", ["conv 3x3 4, dense", "dense", "relu", "dense # like a.net\n, relu"])
 def test_a_text_is_itself(text: str) -> None:
     assert source.text_of(text) == text
-
-
-def test_a_name_is_its_text() -> None:
-    assert source.text_of(" lenet5\n") == "conv 5x5 6, dense"
-
-
-def test_nearly_a_name() -> None:
-    sentence = "unknown network 'lenet', did you mean 'lenet5'? These exist: lenet5, resnet18."
-    with pytest.raises(ConvscopeError, match=re.escape(sentence)):
-        source.text_of("lenet")
 
 
 def test_a_file_is_its_text(tmp_path: Path) -> None:

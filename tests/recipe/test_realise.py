@@ -94,6 +94,16 @@ def test_weights_are_taken_where_name_and_shape_fit() -> None:
     )
 
 
+def test_a_new_end_is_told_with_its_classes() -> None:
+    old, new = network("conv 3x3 4, relu, dense", 1), network("conv 3x3 4, relu, dense", 2)
+    said = take_weights(new, old.state_dict(), "old", others=4)
+    assert said == "from old: 2 of 4 tensors taken; the last layer dense1 is new: 4 classes there, 10 here"
+    assert take_weights(new, old.state_dict(), "old", others=10).endswith(
+        "dense1 is new: its classes have other names here"
+    )
+    assert not torch.equal(new.state_dict()["dense1.weight"], old.state_dict()["dense1.weight"])
+
+
 def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(ConvscopeError, match=r"None of the 4 tensors of old fits this network"):
         take_weights(

@@ -31,6 +31,21 @@ def predictions(classifier: Classifier, images: ImageSet) -> Predictions:
     return Predictions(images.ids, images.names, images.labels, probabilities, classifier.classes, losses)
 
 
+def chance_note(said: Predictions, split: str) -> str:
+    """A sentence where a score isn't surely above the share of the most frequent class, which needs no network."""
+    found, counts = score(said), np.bincount(said.labels, minlength=len(said.classes))
+    most = int(counts.max())
+    if found.low > most / found.n:
+        return ""
+    always = f"always saying {said.classes[int(counts.argmax())]} ({100 * most / found.n:.1f} %)"
+    if found.k <= most:
+        return f"the {split} accuracy is no better than {always}: it has not learned; lower --lr, or train longer"
+    return (
+        f"the {split} accuracy is not surely better than {always}, which lies within its interval: train longer, or "
+        "score it on more pictures"
+    )
+
+
 def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
     """A score needs the model's own classes, in its own order; raises ConvscopeError and names the difference."""
     if classes == classifier.classes:

@@ -168,15 +168,16 @@ def open_end(text: str, classes: int) -> str:
     return canonical(dataclasses.replace(tree, input=None, classes=None))
 
 
-def take_weights(network: nn.Module, tensors: dict[str, Tensor], source: str, new_end: bool = False) -> str:
+def take_weights(network: nn.Module, tensors: dict[str, Tensor], source: str, others: int = 0) -> str:
     """Fill a network with every weight whose name and shape fit; one sentence says what was taken and what wasn't.
 
-    new_end: the classes are others, so the last layer that learns stays as it is. Raises ConvscopeError where nothing
-    fits.
+    others: how many classes the source has, where they are others: the last layer that learns stays as it is. Raises
+    ConvscopeError where nothing fits.
     """
     own = network.state_dict()
     fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
-    if new_end and isinstance(network, Network):
+    end = ""
+    if others and isinstance(network, Network):
         end = next((row.item.name for row in reversed(network.sizes.rows) if parameters(row)), "")
         fitting = {name: t for name, t in fitting.items() if not name.startswith(f"{end}.")}
     if not fitting:
@@ -187,9 +188,14 @@ def take_weights(network: nn.Module, tensors: dict[str, Tensor], source: str, ne
     with torch.no_grad():
         for name, tensor in fitting.items():
             own[name].copy_(tensor)
-    new = [name for name in own if name not in fitting]
-    unused = [name for name in tensors if name not in fitting]
+    ends = [name for name in own if end and name.startswith(f"{end}.")]
+    new = [name for name in own if name not in fitting and name not in ends]
+    unused = [name for name in tensors if name not in fitting and name not in ends]
     parts = [f"from {source}: {len(fitting)} of {len(own)} tensors taken"]
+    if ends and isinstance(network, Network):
+        here = network.sizes.classes
+        counts = f"{others} classes there, {here} here" if others != here else "its classes have other names here"
+        parts.append(f"the last layer {end} is new: {counts}")
     if new:
         parts.append(f"made anew: {', '.join(new[:6])}{' ...' if len(new) > 6 else ''}")
     if unused:

@@ -35,6 +35,17 @@ def stop(network: nn.Module, since: dict[str, int], epoch: int) -> None:
             parameter.grad = None
 
 
+def note(network: nn.Module, since: dict[str, int]) -> str:
+    """How many parameters learn where some stand still, at the start and after each change; "" where all learn."""
+    sizes = {name: p.numel() for name, p in network.named_parameters() if p.requires_grad or name in since}
+    total = sum(p.numel() for p in network.parameters())
+    parts = [f"{sum(sizes.values())} of {total} parameters learn"] if not since and sum(sizes.values()) < total else []
+    for epoch in sorted({max(1, epoch) for epoch in since.values()}):
+        learning = sum(size for name, size in sizes.items() if since.get(name, epoch + 1) > epoch)
+        parts.append(f"{learning} of {total} parameters learn{f' from epoch {epoch} on' if epoch > 1 else ''}")
+    return "; ".join(parts)
+
+
 def train_mode(network: nn.Module) -> None:
     """Training mode, but for normalisation layers that are frozen whole: their statistics stand still too."""
     network.train()

@@ -143,6 +143,13 @@ class Loop:
             yield Note(
                 "keep = 'best' chooses by the validation loss. There are no such pictures: the last weights stay"
             )
+        if self.settings.batch_size > len(self.train_set):
+            yield Note(
+                f"batch_size {self.settings.batch_size} is more than the training part: an epoch is one step of all "
+                f"its {len(self.train_set)} pictures"
+            )
+        if learning := freeze.note(self.network, self.freezes):
+            yield Note(learning)
         freeze.train_mode(self.network)
         seconds_a_step = self._measure()
         pictures = len(self.validation_set) / max(1, len(self.train_set))
