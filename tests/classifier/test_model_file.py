@@ -199,6 +199,20 @@ def test_a_changed_weight_is_named_by_its_hash(saved: Path) -> None:
     refused(saved, f"{saved} is damaged: its content has SHA-256 ")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xd8\xff\xe0" + bytes(100), "is no model file but a picture (JPEG). The model comes first: convscope"),
+        (b"path,label\na.png,7\n", "is no model file but a text. The model comes first"),
+        ("\u732b\u732b\u732b".encode(), "is no model file but a text."),
+    ],
+)
+def test_what_was_given_in_the_models_place(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "seven"
+    path.write_bytes(content)
+    refused(path, said)
+
+
 @pytest.mark.parametrize("content", [b"", b"1234567", b"\x89PNG\r\n\x1a\n" + bytes(100), b"PK\x03\x04" + bytes(100)])
 def test_what_is_no_model(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.safetensors"

@@ -58,9 +58,62 @@ def test_a_picture_that_is_none(run_of_digits: Path, say: Command) -> None:
     Path("words.png").write_text("no picture", encoding="utf-8")
     said = say("predict", run_of_digits, "words.png")
     assert said.code == 2
-    assert "unreadable: words.png: " in said.err
+    assert said.err.startswith("unreadable: words.png: its first bytes are those of no picture format that is read")
+    assert "error: every picture must be readable. 1 of 1 is not (listed above); nothing was predicted." in said.err
+    Path("words.txt").write_text("no picture", encoding="utf-8")
+    said = say("predict", run_of_digits, "words.txt", "words.png")  # named by hand: a picture was meant
+    assert said.code == 2
+    assert "2 of 2 are not (listed above); nothing was predicted." in said.err
+
+
+def test_a_folder_with_files_that_are_no_pictures(run_of_digits: Path, say: Command) -> None:
+    Path("some").mkdir()
+    Image.new("L", (20, 20), 90).save("some/a.png")
+    Image.new("L", (20, 20), 90).save("some/scan.dat", "PNG")
+    Path("some/notes.txt").write_text("feed the cat", encoding="utf-8")
+    Path("some/plan.pdf").write_bytes(b"%PDF-1.7 ...")
+    said = say("predict", run_of_digits, "some", "--json")
+    assert said.code == 0
+    assert [Path(json.loads(line)["path"]).name for line in said.out.splitlines()] == ["a.png", "scan.dat"]
+    notes, plan = Path("some/notes.txt"), Path("some/plan.pdf")
+    assert said.err == f"note: 2 files that are no pictures, left out: {notes}, {plan}\n"
+    Path("text").mkdir()
+    Path("text/notes.txt").write_text("feed the cat", encoding="utf-8")
+    said = say("predict", run_of_digits, "text")
+    assert said.code == 2
+    assert "note: 1 file that is no picture, left out: " in said.err
+    assert "error: there must be a picture to be predicted. text holds none." in said.err
+
+
+def test_patterns_that_no_shell_has_expanded(run_of_digits: Path, say: Command) -> None:
+    for name in ("some/a.png", "some/b.png", "some/in/c.png", "some/d[1].png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (20, 20), 90).save(name)
+
+    def names(*words: str | Path) -> list[str]:
+        said = say("predict", run_of_digits, *words, "--json")
+        assert said.code == 0, said.err
+        return [Path(json.loads(line)["path"]).name for line in said.out.splitlines()]
+
+    assert names("some/*.png") == ["a.png", "b.png", "d[1].png"]
+    assert names("some/?.png") == ["a.png", "b.png"]
+    assert names("some/**") == ["a.png", "b.png", "d[1].png", "c.png"]
+    assert names("some/**/c*") == ["c.png"]
+    assert names("so*") == ["a.png", "b.png", "d[1].png", "c.png"]
+    assert names("some/d[1]*") == ["d[1].png"]
+    assert names(Path("some/*.png").absolute()) == ["a.png", "b.png", "d[1].png"]
+    said = say("predict", run_of_digits, "some/*.jpg")
+    assert said.code == 2
+    assert "a picture must exist to be predicted. No file fits the pattern some/*.jpg." in said.err
+
+
+def test_the_model_behind_the_picture(run_of_digits: Path, say: Command) -> None:
+    Image.new("L", (20, 20), 90).save("seven.png")
+    said = say("predict", "seven.png", run_of_digits)
+    assert said.code == 2
     assert (
-        "error: every picture must be readable. 1 of 1 are not (listed above); the others were predicted." in said.err
+        "seven.png is no model file but a picture (PNG). The model comes first: convscope predict MODEL PICTURE"
+        in said.err
     )
 
 
@@ -77,7 +130,7 @@ def test_a_folder_with_one_bad_picture(run_of_digits: Path, say: Command) -> Non
     assert said.code == 2
     assert [Path(json.loads(line)["path"]).name for line in said.out.splitlines()] == ["a.png", "c.png"]
     assert "unreadable: some" in said.err
-    assert "1 of 3 are not" in said.err
+    assert "1 of 3 is not (listed above); the other 2 were predicted." in said.err
 
 
 def test_what_is_not_there(run_of_digits: Path, say: Command) -> None:

@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from convscope.data.decode import format_of
 from convscope.errors import ConvscopeError
 
 FORMAT = 1
@@ -75,6 +76,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     The header has `network`, `input`, `classes`, `score` and `made_with` of the right types, and a `preprocess`.
     """
     data = path.read_bytes()
+    _check_kind(path, data[:64])
     if len(data) < 8:
         raise ModelError(f"{path} is no model file: it holds {len(data)} bytes. Train or copy it anew.")
     length = _header_length(data)
@@ -111,6 +113,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     _check_header(path, header)
     return tensors, header
+
+
+def _check_kind(path: Path, head: bytes) -> None:
+    """That the file doesn't begin like a picture or a text, which were given in the model's place."""
+    kind = format_of(head[:32])
+    if kind is not None:
+        raise ModelError(
+            f"{path} is no model file but a picture ({kind}). The model comes first: convscope predict MODEL PICTURE, where "
+            "MODEL is a run's folder or a .safetensors file."
+        )
+    # a model's first 8 bytes are a length, of which the higher ones are zero
+    if len(head) >= 8 and all(byte >= 32 or byte in b"\t\n\r" for byte in head):
+        raise ModelError(
+            f"{path} is no model file but a text. The model comes first, and is a run's folder or a .safetensors file."
+        )
 
 
 def _in_order(data: bytes) -> bytes:

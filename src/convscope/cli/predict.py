@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import glob
+import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
 from convscope.errors import ConvscopeError
 
-if TYPE_CHECKING:
-    from convscope.classifier import Classifier, Prediction
+_SHOWN = 5
 
-_AT_ONCE = 256
-
-HELP = "Say what is on pictures: files, or every picture below a folder."
+HELP = "Say what is on pictures: files, every picture below a folder, or a pattern such as 'photos/*.jpg'."
 
 
 def command(
@@ -28,21 +26,32 @@ def command(
 ) -> int:
     """Carry it out; see HELP."""
     from convscope import api
+    from convscope.data.decode import UnreadablePicture, is_picture_name
     from convscope.report import listings
     from convscope.report.text import json_line, say
 
     classifier = api.load(model)
-    paths = _paths(pictures)
-    unreadable: list[str] = []
+    named, found = _paths(pictures)
+    unreadable: list[tuple[str, str]] = []
+    others: list[str] = []  # what lies in a folder and claims to be no picture
+
+    def left_out(name: str, error: UnreadablePicture) -> None:
+        if Path(name) in named or is_picture_name(name):
+            unreadable.append((name, error.reason))
+        else:
+            others.append(name)
+
     rows = []
     table = []
-    for said in _readable(classifier, paths, unreadable):
-        best, *others = said.top(top)
+    count = 0
+    for said in classifier.predict_each(found, left_out):
+        count += 1
+        best, *next_best = said.top(top)
         if json:
             about = {"path": said.name, "label": best[0], "probability": best[1], "probabilities": said.probabilities}
             print(json_line(about, sys.stdout), flush=True)
         elif not csv:
-            rows.append((said.name, best[0], best[1], others))
+            rows.append((said.name, best[0], best[1], next_best))
         if csv:
             table.append([said.name, said.label, *(f"{p:.6g}" for p in said.probabilities.values())])
     if rows:
@@ -50,45 +59,53 @@ def command(
     if csv:
         _write_csv(Path(csv), classifier.classes, table)
         say(sys.stderr if json else sys.stdout, f"{len(table)} predictions are in {csv}")
-    for line in unreadable:
-        say(sys.stderr, f"unreadable: {line}")
+    if others:
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        kind = "file that is no picture" if len(others) == 1 else "files that are no pictures"
+        say(sys.stderr, f"note: {len(others)} {kind}, left out: {', '.join(others[:_SHOWN])}{more}")
+    for name, reason in unreadable:
+        say(sys.stderr, f"unreadable: {name}: {reason}")
     if unreadable:
-        raise ConvscopeError(
-            f"every picture must be readable. {len(unreadable)} of {len(paths)} are not (listed above); the others "
-            "were predicted."
-        )
+        raise ConvscopeError(_not_every(len(unreadable), count))
+    if not count:
+        raise ConvscopeError(f"there must be a picture to be predicted. {', '.join(pictures)} holds none.")
     return 0
 
 
-def _paths(words: list[str]) -> list[Path]:
+def _not_every(bad: int, good: int) -> str:
+    said = f"{bad} of {bad + good} {'is' if bad == 1 else 'are'} not (listed above)"
+    rest = f"the other {'one was' if good == 1 else f'{good} were'} predicted" if good else "nothing was predicted"
+    return f"every picture must be readable. {said}; {rest}."
+
+
+def _paths(words: list[str]) -> tuple[set[Path], list[Path]]:
+    """The files that were named one by one, and all in order: those, and every file below the folders."""
     from convscope.classifier import pictures_in
 
+    named: set[Path] = set()
     found: list[Path] = []
     for word in words:
-        path = Path(word)
-        if not path.exists():
-            raise ConvscopeError(f"a picture must exist to be predicted. There is none at {word}.")
-        found += pictures_in(path) if path.is_dir() else [path]
+        for path in [Path(word)] if Path(word).exists() else _expanded(word):
+            if path.is_dir():
+                found += pictures_in(path)
+            else:
+                named.add(path)
+                found.append(path)
+    return named, found
+
+
+def _expanded(word: str) -> list[Path]:
+    """What a pattern with * or ? stands for, in the order of names: Windows' shells hand it on as it is."""
+    if not re.search(r"[*?]", word):
+        raise ConvscopeError(f"a picture must exist to be predicted. There is none at {word}.")
+    # a bracket is part of a name here: who writes [1] means the file that is called so
+    pattern = str(Path(word).expanduser()).replace("[", "[[]")
+    found = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    if "**" in word:  # the files are there by themselves
+        found = [path for path in found if not path.is_dir()]
+    if not found:
+        raise ConvscopeError(f"a picture must exist to be predicted. No file fits the pattern {word}.")
     return found
-
-
-def _readable(classifier: Classifier, paths: list[Path], unreadable: list[str]) -> Iterator[Prediction]:
-    """Predictions of the pictures that can be read; the reasons of the others are added to `unreadable`.
-
-    Many are read and predicted at once; where one of them is none, they are taken one by one.
-    """
-    from convscope.data.decode import UnreadablePicture
-
-    for start in range(0, len(paths), _AT_ONCE):
-        some = paths[start : start + _AT_ONCE]
-        try:
-            yield from list(classifier.predict_each(some))
-        except UnreadablePicture:
-            for path in some:
-                try:
-                    yield classifier.predict(path)
-                except UnreadablePicture as error:
-                    unreadable.append(f"{path}: {error}")
 
 
 def _write_csv(path: Path, classes: tuple[str, ...], rows: list[list[str]]) -> None:
