@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import NET, Command
+from cli.conftest import NET, Command, write_pictures
 from convscope.data.known import KNOWN
 from convscope.recipe import bundled
 
@@ -96,6 +96,21 @@ def test_a_data_set_got(say: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convscope.data.sources.get", lambda name, progress: Path("here") / name)
     assert say("data", "get", "mnist").out == f"mnist is in {Path('here') / 'mnist'}\n"
     assert json.loads(say("data", "get", "mnist", "--json").out)["name"] == "mnist"
+
+
+def test_a_class_that_is_far_smaller_is_named(tmp_path: Path, say: Command) -> None:
+    root = write_pictures(tmp_path / "pets", ("dog",), each=40)
+    write_pictures(root / "more", ("cat",), each=6)
+    (root / "more" / "cat").rename(root / "cat")
+    (root / "more").rmdir()
+    said = say("data", "info", root)
+    assert said.code == 0
+    assert ["cat", "4", "1", "1", "6"] in [line.split() for line in said.out.splitlines()]
+    assert "note: dog has 28 training pictures, cat has 4: " in said.out
+    assert "--set class_weights=balanced" in said.out
+    assert any("class_weights" in note for note in json.loads(say("data", "info", root, "--json").out)["notes"])
+    words = ["train", root, "--net", NET, "--steps", "1", "--set", "batch_size=8"]
+    assert "--set class_weights=balanced" in say(*words).out
 
 
 def test_a_download_is_announced_before_it_begins(say: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,6 +177,35 @@ def test_unreadable_pictures_are_listed_and_sums_add_up(folder_of: Maker) -> Non
         assert wanted in notes
 
 
+def test_files_that_are_no_pictures_are_one_line(folder_of: Maker) -> None:
+    root = folder_of(n=10)
+    for i in range(5):
+        (root / "cat" / f"{i}.txt").write_text("no picture", encoding="utf-8")
+    (root / "dog" / "plan").write_bytes(b"%PDF-1.7")
+    (root / "dog" / "read.me").write_text("", encoding="utf-8")
+    assert store.load(str(root)).notes == (
+        "7 files that are no pictures of a class, left out: cat/0.txt, cat/1.txt, cat/2.txt and 2 more: its first "
+        "bytes are those of no picture format that is read; dog/plan: it is PDF, which is not read; "
+        "dog/read.me: the file is empty",
+        "27 files found = 20 pictures + 0 unreadable + 7 others + 0 of the system.",
+    )
+
+
+@pytest.mark.parametrize(("n", "said"), [(40, True), (30, False)])
+def test_classes_of_very_different_sizes_name_the_setting(folder_of: Maker, n: int, said: bool) -> None:
+    root = folder_of(("cat",), n=n)
+    folder_of(("dog",), n=8, start=5000)
+    notes = store.load(str(root), validation=0.25, test=0).notes
+    assert notes == (
+        (
+            "cat has 30 training pictures, dog has 6: a network learns the small classes less. "
+            "--set class_weights=balanced counts each class alike.",
+        )
+        if said
+        else ()
+    )
+
+
 def test_a_class_without_a_readable_picture_and_none_at_all(folder_of: Maker) -> None:
     root = folder_of(n=3)
     (root / "hen").mkdir()

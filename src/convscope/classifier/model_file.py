@@ -120,8 +120,8 @@ def _check_kind(path: Path, head: bytes) -> None:
     kind = format_of(head[:32])
     if kind is not None:
         raise ModelError(
-            f"{path} is no model file but a picture ({kind}). The model comes first: convscope predict MODEL PICTURE, where "
-            "MODEL is a run's folder or a .safetensors file."
+            f"{path} is no model file but a picture ({kind}). The model comes first: convscope predict MODEL PICTURE, "
+            "where MODEL is a run's folder or a .safetensors file."
         )
     # a model's first 8 bytes are a length, of which the higher ones are zero
     if len(head) >= 8 and all(byte >= 32 or byte in b"\t\n\r" for byte in head):

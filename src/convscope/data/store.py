@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,8 @@ Statistic = Literal["train", "position-range"] | tuple[float, ...]
 IN_MEMORY = 512 << 20
 """Bytes up to which the parts are copied into memory; a larger set is laid out on disk, part after part."""
 _MOST_LISTED = 50
+_MOST_NAMED = 3
+_UNEVEN = 5
 _PIECE = 32 << 20
 
 
@@ -110,7 +113,7 @@ def load(
         source.root,
         made,
         plain,
-        (*notes, *made.notes),
+        (*notes, *made.notes, *_uneven(parts["train"])),
     )
 
 
@@ -178,7 +181,7 @@ def _usable(source: Source, cached: cache.Cached, skip_unreadable: bool, notes: 
     if broken:
         notes.append(f"unreadable pictures were left out:\n{_listed(broken)}")
     if other:
-        notes.append(f"files that are no pictures of a class were left out:\n{_listed(other)}")
+        notes.append(_others(other))
     if broken or other or source.system:
         notes.append(sums)
     there = set(np.unique(source.labels[cached.rows]).tolist())
@@ -189,6 +192,33 @@ def _usable(source: Source, cached: cache.Cached, skip_unreadable: bool, notes: 
             f"{', '.join(empty)}: none.\n{_listed(broken + other)}"
         )
     return source.rows(cached.rows)
+
+
+def _others(other: list[tuple[str, str]]) -> str:
+    """One line on the files that are no pictures: how many, and the first few of each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in other:
+        short = re.split(r" \(|\. ", why, maxsplit=1)[0]  # without the list of the formats that are read
+        by_reason.setdefault(short, []).append(name)
+    said = [
+        f"{', '.join(names[:_MOST_NAMED])}{f' and {len(names) - _MOST_NAMED} more' * (len(names) > _MOST_NAMED)}: {why}"
+        for why, names in by_reason.items()
+    ]
+    kind = "1 file that is no picture" if len(other) == 1 else f"{len(other)} files that are no pictures"
+    return f"{kind} of a class, left out: {'; '.join(said)}"
+
+
+def _uneven(train: ImageSet) -> list[str]:
+    """A note where the largest class has many times the training pictures of the smallest."""
+    counts = {name: int((train.labels == i).sum()) for i, name in enumerate(train.classes)}
+    counts = {name: count for name, count in counts.items() if count}
+    largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[largest] < _UNEVEN * counts[smallest]:
+        return []
+    return [
+        f"{largest} has {counts[largest]} training pictures, {smallest} has {counts[smallest]}: a network learns the "
+        "small classes less. --set class_weights=balanced counts each class alike."
+    ]
 
 
 def _listed(bad: list[tuple[str, str]]) -> str:
