@@ -262,6 +262,13 @@ def test_the_table_is_whole() -> None:
         assert sum(file.bytes for file in KNOWN[name].files) == 60_000 * (3072 + label_bytes)
 
 
+def test_the_pages_say_how_much_a_download_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for name, word in (("mnist", "MNIST"), ("fashion-mnist", "Fashion-MNIST"), ("cifar10", "CIFAR-10")):
+        assert f"{word} {round(KNOWN[name].packed_bytes / 1e6)} MB" in page
+    assert all(entry.packed_bytes > 0 for entry in KNOWN.values() if entry.hosts)
+
+
 def test_names_that_have_no_download() -> None:
     with pytest.raises(ConvscopeError, match=r"digits is part of convscope"):
         sources.get("digits")
