@@ -93,7 +93,7 @@ def test_pictures_that_have_moved(say: Command) -> None:
     Path("pets").rename("moved")
     said = say("evaluate", "run")
     assert said.code == 2
-    assert f"They were at {at}, where nothing is now; if it has moved, give its place: --data NEW." in said.err
+    assert f"It was at {at}, where nothing is now; if it has moved, give its place: --data NEW." in said.err
     about = json.loads(say("evaluate", "run", "--data", "moved", "--json").out)
     run = api.Run("run")
     assert run.test is not None

@@ -76,9 +76,9 @@ def watch(begin: Begin, *, quiet: bool = False, as_json: bool = False) -> tuple[
         except KeyboardInterrupt:
             progress.close()
             say(sys.stderr, "interrupted; nothing more was saved")
-            return 128 + asked.signal, kept
+            return 128 + (asked.signal or signal.SIGINT), kept
         if any(map(_interrupted, kept)):
-            return 128 + asked.signal, kept
+            return 128 + (asked.signal or signal.SIGINT), kept
     return 0, kept
 
 

@@ -100,8 +100,8 @@ def refuse_gone(run: Run) -> None:
     place = data if Path(data).exists() else re.sub(r"\[[^\]]*\]$", "", data)
     if re.search(r"[/\\]", place) and not Path(place).exists():
         raise ConvscopeError(
-            f"the pictures of {run.path} must be there. They were at {place}, where nothing is now; if it has moved, "
-            "give its place: --data NEW."
+            f"the data of {run.path} must be there. It was at {place}, where nothing is now; if it has moved, give its "
+            "place: --data NEW."
         )
 
 

@@ -104,7 +104,7 @@ class Terminal:
         self._epochs = record.epochs
         if record.epochs >= 1:
             each = round(record.steps / record.epochs)
-            whole = round(record.epochs)
+            whole = math.ceil(record.epochs - 1e-6)  # as in the rows
             part = "" if whole == record.epochs else "about "
             work = f"{part}{plural(whole, 'epoch')} of {plural(each, 'step')}"
         else:
