@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from convscope.classifier import Classifier
 from convscope.errors import ConvscopeError
-from convscope.evaluate.model import predictions, whole
+from convscope.evaluate.model import chance_note, predictions, whole
+from convscope.evaluate.predictions import Predictions
 from train.small import CLASSES, data_set, network
 
 
@@ -37,3 +39,22 @@ def test_all_pictures_are_every_part_in_turn() -> None:
     every = whole(data)
     assert every.ids.tolist() == [0, 1, 2, 3, 4, 1000, 1001, 1002, 2000, 2001]
     assert whole(data_set(5, 0, 0)).ids.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("right", "sentence"),
+    [
+        (50, r"the test accuracy is no better than always saying b \(60\.0 %\): it has not learned; lower --lr"),
+        (
+            64,
+            r"the test accuracy is not surely better than always saying b \(60\.0 %\), which lies within its interval",
+        ),
+        (90, r"^$"),
+    ],
+)
+def test_a_score_no_better_than_chance_is_told(right: int, sentence: str) -> None:
+    labels = np.array([0] * 40 + [1] * 60)
+    said = np.where(np.arange(100) < right, labels, 1 - labels)
+    shares = np.where(said[:, None] == [0, 1], 0.9, 0.1).astype(np.float32)
+    asked = Predictions(np.arange(100), tuple(map(str, range(100))), labels, shares, ("a", "b"))
+    assert re.search(sentence, chance_note(asked, "test"))
