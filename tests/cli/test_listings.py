@@ -144,6 +144,8 @@ def test_the_doctor(say: Command) -> None:
     assert said.code == 0
     for word in ("processor", "precision", "torch", "data mnist", "CONVSCOPE_DATA", "cache"):
         assert re.search(rf"^{word} ", said.out, re.MULTILINE), word
+    assert re.search(r"^data mnist +not here; downloaded when first used$", said.out, re.MULTILINE)
+    assert re.search(r"^data cifar10-jpeg +not here$", said.out, re.MULTILINE)
     about = json.loads(say("doctor", "--json").out)
     assert about["devices"][0] == "cpu"
     assert about["data"]["digits"] == "embedded"

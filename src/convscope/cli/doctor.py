@@ -45,6 +45,7 @@ def command(json: Annotated[bool, Option("--json", help="print JSON")] = False) 
         return 0
     flags = here["cpu_flags"]
     data_folder = places.data_folder()
+    absent = {True: "not here; downloaded when first used", False: "not here"}
     facts = [
         ("processor", str(here["processor"])),
         ("abilities", ", ".join(flags) if isinstance(flags, list) else str(flags)),
@@ -56,7 +57,7 @@ def command(json: Annotated[bool, Option("--json", help="print JSON")] = False) 
         ("pictures", ", ".join(formats)),
         ("CONVSCOPE_DATA", str(data_folder) if data_folder else "not set"),
         ("cache", str(places.cache_folder())),
-        *((f"data {name}", "embedded" if name == "digits" else str(path) if path else "not here")
+        *((f"data {name}", "embedded" if name == "digits" else str(path or absent[bool(KNOWN[name].hosts)]))
           for name, path in found.items()),
     ]  # fmt: skip
     say(sys.stdout, listings.facts(facts, sys.stdout))
