@@ -67,8 +67,8 @@ def load(
     split_file: a saved split; what it lists stays where it was.
     mean, std: "train" (each channel over the training part), "position-range" (`preprocess.statistics`), or numbers.
     skip_unreadable: leave out pictures that can't be read, with a note; without it they are an error that lists them.
-    progress: called with what is being done, how many are done, and of how many (0 where nobody knows); with 0 of 0 once
-        before a download, to say how much comes and where it stays.
+    progress: called with what is being done, how many are done, and of how many (0 where nobody knows); with 0 of 0
+        once before a download, to say how much comes and where it stays.
     Raises ConvscopeError for all that the user can mend.
     """
     split.check_fractions(validation, test)
