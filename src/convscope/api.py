@@ -9,33 +9,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from convscope import files, kernels, recipe, run
-from convscope.classifier import Classifier, ModelError, Prediction
-from convscope.data import sources, store
+from convscope import kernels, recipe, run
+from convscope.classifier import Classifier, Prediction
+from convscope.data import store
 from convscope.data.images import DataSet, ImageSet
 from convscope.errors import ConvscopeError
-from convscope.evaluate.metrics import Score, mistakes, score
+from convscope.evaluate.metrics import Score, score
 from convscope.evaluate.model import Evaluated, ask, chance_note, predictions
-from convscope.evaluate.predictions import Predictions
 from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, refuse_learned
 from convscope.network.build import Network
-from convscope.network.cost import parameter_count
 from convscope.recipe import Recipe
-from convscope.recipe.realise import IN_MEMORY, Progress, open_end, realise, take_weights
+from convscope.recipe.realise import Progress, realise
+from convscope.report import page
 from convscope.report.progress import Progress as Reading
 from convscope.report.terminal import Terminal
 from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
-from convscope.train import checkpoint, own_module
+from convscope.train import begin, checkpoint, own_module
 from convscope.train.loop import Job, Loop
 
 _LOGGED_STEPS = 400
-_BATCH_SHOWN = 32
-_MISTAKES_SHOWN = 24
-_OF_DATA = (*recipe.SplitSettings.model_fields, *recipe.InputSettings.model_fields)
 
 
 class Run(run.Run):
@@ -58,15 +53,7 @@ def data(spec: str, **settings: Any) -> DataSet:
 def load(path: str | Path, network: nn.Module | None = None) -> Classifier:
     """A classifier from a run folder or a `.safetensors` file. network: one's own module again, where it was trained
     from one. Raises ModelError."""
-    path = Path(path)
-    if path.is_dir():
-        opened = run.Run(path)
-        if not opened.model_path.is_file():
-            raise ModelError(
-                f"{path} has no model yet: its training did not end. Go on with it: convscope train --resume {path}"
-            )
-        path = opened.model_path
-    return Classifier.load(path, network)
+    return Classifier.load(Path(path), network)
 
 
 def evaluate(classifier: Classifier, images: ImageSet, *, seen: bool = False) -> Score:
@@ -128,7 +115,7 @@ def train_records(
     weights that it has. settings and further keywords change the recipe (`epochs=1`, `learning_rate=0.01`,
     `{"optimizer.name": "adam"}`). out: the run's folder (`runs/NAME` unless given).
     """
-    chosen, name, notes = _recipe_of(word, network, {**(settings or {}), **more}, base or Path())
+    chosen, name, notes = begin.recipe_of(word, network, {**(settings or {}), **more}, base or Path())
     if isinstance(network, nn.Module) and isinstance(word, DataSet):
         name = recipe.folder_name(type(network).__name__.lower())
     yield from carry_out(
@@ -142,63 +129,6 @@ def train_records(
         progress=progress,
         notes=notes,
     )
-
-
-def _recipe_of(
-    word: str | DataSet, network: str | nn.Module | None, settings: dict[str, Any], base: Path
-) -> tuple[Recipe, str, list[str]]:
-    notes, plain = [], True
-    if isinstance(word, DataSet):
-        chosen, name = recipe.load(recipe.bundled()["folder"]), "run"
-        chosen = chosen.model_copy(update={"data": IN_MEMORY})
-        told = [key for key in settings if key.split(".")[0] in ("split", "input") or key in _OF_DATA]
-        if told:
-            raise ConvscopeError(
-                f"an image set is split and fitted already. Got {', '.join(told)}; give them to convscope.data(...)."
-            )
-    elif not word:
-        raise ConvscopeError("train needs a recipe's name, a data set's name, a folder or a .csv. Got nothing.")
-    else:
-        choice = recipe.choose(word, base)
-        chosen, name, plain = choice.load(), choice.name, choice.kind == "data"
-        notes = [choice.note] if choice.note else []
-        of = choice.recipe.stem if choice.recipe in recipe.bundled().values() else ""
-        # `folder` is the recipe of whatever is brought; the others' settings were tried with their own network
-        if of not in ("", "folder") and chosen.network and (network is not None or "network" in settings):
-            notes.append(f"the settings are those of the recipe {of}, which were chosen for another network")
-    settings = {("learning_rate" if key == "lr" else key): value for key, value in settings.items()}
-    if isinstance(network, str):
-        settings["network"] = network
-    if isinstance(settings.get("network"), str):
-        settings["network"] = _text_of_model(settings["network"], base)
-    if settings:
-        chosen = recipe.with_settings(chosen, settings, base)
-    if chosen.from_ and network is None and "network" not in settings and plain:
-        chosen = _as_source(chosen)
-    return chosen, name, notes
-
-
-def _text_of_model(word: str, base: Path) -> str:
-    """The network of a run's folder or a model file, for any number of classes; any other word as it is."""
-    given = word.strip()
-    if not given.endswith(".safetensors") and (not given or "\n" in given or not (base / given).is_dir()):
-        return word
-    source = load(base / given)
-    if not isinstance(source.network, Network):
-        return word
-    return open_end(source.network.text, len(source.classes))
-
-
-def _as_source(chosen: Recipe) -> Recipe:
-    """Where only data and a model to start from are given, the network and the size of pictures are the model's."""
-    source = load(chosen.from_)
-    if not isinstance(source.network, Network):
-        return chosen
-    size = chosen.input.size or source.preprocess.size
-    channels = chosen.input.channels or source.preprocess.channels
-    like = chosen.input.model_copy(update={"size": size, "channels": channels, "crop_to": source.preprocess.crop_to})
-    text = open_end(source.network.text, len(source.classes))
-    return chosen.model_copy(update={"network": text, "input": like})
 
 
 def carry_out(
@@ -224,7 +154,7 @@ def carry_out(
         said.append("the data is no longer what this recipe was written for: the numbers will differ")
     if chosen.from_:
         said += [one for one in [refuse_head_start(realised.data, chosen.from_)] if one]
-        note, digest = _begin_from(chosen.from_, realised.network, realised.data.classes)
+        note, digest = begin.from_model(chosen.from_, realised.network, realised.data.classes)
         said.append(note)
         if chosen.from_sha256 not in ("", digest):
             said.append(f"{chosen.from_} is no longer what this recipe was written for: the numbers will differ")
@@ -240,14 +170,6 @@ def carry_out(
     folder.write_plan(plan)
     folder.write_environment()
     yield from _logged(folder, _train(folder, loop, plan, said, started))
-
-
-def _begin_from(model: str, network: nn.Module, classes: tuple[str, ...]) -> tuple[str, str]:
-    """Take what fits of a model's weights: the sentence about it, and the SHA-256 of its file."""
-    source = load(model)
-    others = len(source.classes) if source.classes != classes else 0
-    note = take_weights(network, source.network.state_dict(), model, others)
-    return note, files.sha256_file(source.path or Path(model))
 
 
 def resume(
@@ -298,7 +220,7 @@ def resume(
     else:
         notes.append(f"{path} has no checkpoint: the training begins anew")
         if kept.from_:
-            notes.append(_begin_from(kept.from_, realised.network, dataset.classes)[0])
+            notes.append(begin.from_model(kept.from_, realised.network, dataset.classes)[0])
     where = kernels.device(device)
     loop = Loop(Job(realised.network, dataset, kept, folder.checkpoint_path, where, stop, folder.plan))
     if saved is not None:
@@ -361,33 +283,8 @@ def _train(folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], star
         yield tested
     else:
         yield Note("there is no test split, so there is no test accuracy")
-    write_report(folder, said, loop)
+    page.write(folder, said, loop)
     yield Finished(str(folder.path), time.perf_counter() - started)
-
-
-def write_report(folder: Run, said: Predictions | None, loop: Loop) -> None:
-    """`report.html` of a run: one file that needs nothing beside it. said: of the test pictures, if there are any."""
-    from convscope.report import html, listings
-    from convscope.report.layers import describe
-
-    dataset, resolved = loop.job.data, loop.job.recipe
-    pictures = {}
-    if said is not None:
-        place = {int(i): row for row, i in enumerate(dataset.test.ids)}
-        pictures = {
-            wrong.id: np.asarray(dataset.test.images[place[wrong.id]]) for wrong in mistakes(said, _MISTAKES_SHOWN)
-        }
-    seen, labels = loop.batches.seen(min(_BATCH_SHOWN, len(dataset.train)))
-    table = ""
-    if isinstance(loop.network, Network):
-        sizes = loop.network.sizes
-        rows = [(row.item.name, describe(row.item), row.after, parameter_count(row)) for row in sizes.rows]
-        table = "\n".join(listings.summary(rows, input=sizes.input))
-    html.write(
-        folder.report_path, title=f"{folder.path.name}: {resolved.data}", run=folder, predictions=said,
-        pictures=pictures, batch=seen, batch_labels=[dataset.classes[label] for label in labels],
-        parameters=table, recipe_text=recipe.to_toml(resolved), mistakes=_MISTAKES_SHOWN,
-    )  # fmt: skip
 
 
 __all__ = [
@@ -404,7 +301,6 @@ __all__ = [
     "evaluate",
     "load",
     "resume",
-    "sources",
     "train",
     "train_records",
 ]

@@ -31,6 +31,7 @@ from convscope.network.build import Network
 from convscope.network.cost import state
 from convscope.network.shapes import check_end, resolve
 from convscope.notation import parse, write_out
+from convscope.run import Run
 
 __all__ = ["Classifier", "ModelError", "Picture", "Prediction", "pictures_in"]
 
@@ -213,11 +214,14 @@ class Classifier:
 
     @classmethod
     def load(cls, path: Path, network: nn.Module | None = None) -> Classifier:
-        """Read a model file; every name, shape and value is checked, and nothing in it is executed.
+        """Read a model file, or that of a run's folder; every name, shape and value is checked, and nothing in it is
+        executed.
 
         network: the module again, for a model that was trained from one's own `nn.Module`. Raises ModelError.
         """
         path = Path(path)
+        if path.is_dir():
+            path = _model_of(Run(path))
         if not path.is_file():
             raise ModelError(f"a model file must exist to be loaded. There is none at {path}.")
         tensors, header = model_file.read(path)
@@ -236,6 +240,14 @@ class Classifier:
         network.load_state_dict(tensors)
         network.eval()
         return cls(network, preprocess, classes, header["score"], header["made_with"], path)
+
+
+def _model_of(run: Run) -> Path:
+    if not run.model_path.is_file():
+        raise ModelError(
+            f"{run.path} has no model yet: its training did not end. Go on with it: convscope train --resume {run.path}"
+        )
+    return run.model_path
 
 
 def _network(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Network:
