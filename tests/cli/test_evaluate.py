@@ -29,7 +29,7 @@ def test_a_run_is_scored_on_its_own_test_split(copied: Path, say: Command) -> No
     assert said.code == 0
     assert re.findall(r"\((\d+) of (\d+)[;,)]", said.out)[-1] == (str(trained.k), str(trained.n))
     assert run.looks == 2
-    assert "look 2 at this run's test split" in said.out
+    assert "look 2 at the test split of this run" in said.out
     assert "class" in said.out
     assert "precision" in said.out
 

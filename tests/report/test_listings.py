@@ -16,7 +16,6 @@ from convscope.report.listings import (
     mistakes,
     predictions,
     recipes,
-    size_of_files,
     summary,
 )
 
@@ -85,4 +84,3 @@ def test_data_recipes_doctor() -> None:
     assert "various" in lines[3]
     assert recipes([("mnist", "the digits")])[2] == "mnist   the digits"
     assert facts([("threads", "2"), ("torch", "2.13")]) == ["threads  2", "torch    2.13"]
-    assert size_of_files(3, 52 * 2**20) == "3 files, 52 MiB"

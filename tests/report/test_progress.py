@@ -21,6 +21,11 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _able(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TERM", raising=False)
+
+
 def told(stream: io.StringIO, seconds_each: float, total: int, what: str = "reading") -> str:
     clock = Clock()
     with Progress(stream, clock=clock) as progress:
@@ -46,6 +51,11 @@ def test_a_terminal_has_one_line_that_is_wiped() -> None:
 
 def test_a_file_has_plain_lines() -> None:
     assert told(io.StringIO(), 6.0, 5) == "reading: 3 of 5, 8.0 s left\nreading: 5 of 5, 0 s left\n"
+
+
+def test_a_terminal_that_can_not_go_back_has_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert told(Screen(), 6.0, 5) == "reading: 3 of 5, 8.0 s left\nreading: 5 of 5, 0 s left\n"
 
 
 def test_a_total_that_nobody_knows() -> None:

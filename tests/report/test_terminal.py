@@ -203,8 +203,8 @@ def test_every_accuracy_has_its_count_and_interval() -> None:
 SCRIPT = """
 import sys
 from convscope.report.listings import predictions
-from convscope.report.terminal import Terminal, say
-from convscope.report.text import json_line
+from convscope.report.terminal import Terminal
+from convscope.report.text import json_line, say
 from convscope.run import Note, Started, Step
 terminal = Terminal(sys.stdout, live=LIVE)
 terminal.show(Started("runs/猫 ×", "数据 ± –", ("猫", "a"), 9, 9, 9, 9, (1, 1, 1), "cpu", 1, {}))

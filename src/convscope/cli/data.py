@@ -84,7 +84,7 @@ def _info(x: str, group: str, progress: Any) -> tuple[Any, list[str]]:
     from convscope.data import store
     from convscope.data.known import KNOWN
     from convscope.report import listings
-    from convscope.report.text import table
+    from convscope.report.text import noted, table
 
     dataset = store.load(x, group=group, progress=progress)
     counts = _counts(dataset)
@@ -107,7 +107,7 @@ def _info(x: str, group: str, progress: Any) -> tuple[Any, list[str]]:
     body = [*counts.items(), ("all", totals)]
     rows = [(name, *(str(count) for count in row), str(sum(row))) for name, row in body]
     lines = [*listings.facts(facts, sys.stdout), "", *table(("class", *_PARTS, "all"), rows, "<>>>>", sys.stdout)]
-    return about, [*lines, *(f"note: {line}" for note in dataset.notes for line in note.splitlines())]
+    return about, [*lines, *noted(dataset.notes)]
 
 
 _PARTS = ("train", "validation", "test")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import Annotated
 
@@ -29,8 +28,9 @@ def command(
     from convscope import api
     from convscope.evaluate.metrics import confusion, mistakes, per_class, score
     from convscope.report import listings
+    from convscope.report.numbers import again
     from convscope.report.progress import Progress
-    from convscope.report.text import json_line, say
+    from convscope.report.text import json_line, noted, say
 
     with Progress(sys.stderr, show=not json) as progress:
         done = api.evaluate_model(model, data, split, progress)
@@ -38,19 +38,16 @@ def command(
     found, classes = score(said), per_class(said)
     if json:
         about = {
-            "split": part, "k": found.k, "n": found.n, "accuracy": found.accuracy, "low": found.low,
-            "high": found.high, "confidence": 0.95, "loss": found.loss, "top5_k": found.top5_k, "look": look,
-            "notes": done.notes,
-            "classes": [dataclasses.asdict(one) for one in classes], "confusion": confusion(said),
+            **found.to_json(), "split": part, "look": look, "notes": done.notes, "classes": classes,
+            "confusion": confusion(said),
         }  # fmt: skip
         print(json_line(about, sys.stdout))
         return 0
-    say(sys.stdout, [f"note: {line}" for note in done.notes for line in note.splitlines()])
+    say(sys.stdout, noted(done.notes))
     wrong = listings.mistakes(mistakes(said, 10), sys.stdout)
     if wrong:
         say(sys.stdout, ["the surest mistakes:", *wrong, ""])
     if look > 1:
-        note = f"look {look} at this run's {part} split: a choice made by these looks makes the number too good"
-        say(sys.stdout, note)
+        say(sys.stdout, again(look, part))
     say(sys.stdout, listings.evaluate(found, classes, part, stream=sys.stdout))
     return 0

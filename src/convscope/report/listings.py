@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from convscope.evaluate.metrics import ClassScore, Mistake, Score
-from convscope.report.numbers import grouped, mebibytes, percent, plural, probability, score_line, short_score
+from convscope.report.numbers import grouped, percent, probability, score_line, short_score
 from convscope.report.text import one_line, table
 
 
@@ -99,8 +99,3 @@ def recipes(rows: Iterable[tuple[str, str]], stream: TextIO | None = None) -> li
     """The bundled recipes: name and first line of the header, then how to run one."""
     lines = table(("recipe", "what it is"), list(rows), stream=stream)
     return [*lines, "", "convscope train NAME runs one; convscope recipes NAME prints it"]
-
-
-def size_of_files(count: int, size: float) -> str:
-    """Files with their size, as "3 files, 52 MiB"."""
-    return f"{plural(count, 'file')}, {mebibytes(size)}"

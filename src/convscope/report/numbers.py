@@ -42,6 +42,11 @@ def score_line(k: int, n: int, low: float | None = None, high: float | None = No
     return f"{percent(k, n)} ({k} of {n}; 95 % interval {interval(low, high)})"
 
 
+def again(look: int, split: str) -> str:
+    """What belongs to every score but that of a first look."""
+    return f"look {look} at the {split} split of this run: a choice made by these looks makes the number too good"
+
+
 def short_score(k: int, n: int) -> str:
     """The same where the heading says what the interval is: "99.26 % (268 of 270; 97.3 to 99.8 %)"."""
     return f"{percent(k, n)} ({k} of {n}; {interval(*wilson(k, n))})"

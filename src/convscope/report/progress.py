@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
+from convscope.report.live import LiveLine, draws_over
 from convscope.report.numbers import grouped, seconds
-from convscope.report.text import crop, padded, safe, width
+from convscope.report.text import say
 
 _QUIET_SECONDS = 0.5
 _PLAIN_SECONDS = 10.0
@@ -24,10 +24,10 @@ class Progress:
 
     def __init__(self, stream: TextIO, show: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream, self._show, self._clock = stream, show, clock
-        self._live = stream.isatty()
+        self._live = draws_over(stream)
+        self._shown = LiveLine(stream)
         self._what = ""
         self._began = self._printed = 0.0
-        self._drawn = 0
 
     def __enter__(self) -> Progress:
         return self
@@ -48,13 +48,9 @@ class Progress:
             return
         self._printed = now
         if self._live:
-            columns = shutil.get_terminal_size().columns - 1
-            line = crop(safe(self._line(done, total, now), self.stream), columns)
-            self.stream.write("\r" + padded(line, min(self._drawn, columns)))
-            self._drawn = width(line)
+            self._shown.draw(self._line(done, total, now))
         else:
-            self.stream.write(safe(self._line(done, total, now), self.stream) + "\n")
-        self.stream.flush()
+            say(self.stream, self._line(done, total, now))
 
     def _line(self, done: int, total: int, now: float) -> str:
         if not total:
@@ -68,7 +64,4 @@ class Progress:
 
     def close(self) -> None:
         """Wipe the live line. May be called twice."""
-        if self._drawn:
-            self.stream.write("\r" + " " * self._drawn + "\r")
-            self.stream.flush()
-            self._drawn = 0
+        self._shown.wipe()

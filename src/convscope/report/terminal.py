@@ -7,18 +7,15 @@ carriage return, a few seconds apart. Knows records, streams and clocks; compute
 from __future__ import annotations
 
 import math
-import os
-import shutil
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from convscope.report.numbers import grouped, mebibytes, plural, score_line, seconds, short_score
-from convscope.report.text import crop, one_line, padded, safe, say, table, width
+from convscope.report.live import LiveLine, draws_over
+from convscope.report.numbers import again, grouped, mebibytes, plural, score_line, seconds, short_score
+from convscope.report.text import noted, one_line, padded, say, width
 from convscope.run import Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped, Tested
-
-__all__ = ["Terminal", "safe", "say", "score_line", "table"]
 
 LIVE_SECONDS = 0.1  # the live line is drawn anew no more often
 PLAIN_SECONDS = 3.0  # without a terminal: rows of epochs are at least so far apart,
@@ -34,9 +31,9 @@ class Terminal:
 
     def __init__(self, stream: TextIO, live: bool | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream = stream
-        self.live = _draws_over(stream) if live is None else live
+        self.live = draws_over(stream) if live is None else live
         self._clock = clock
-        self._drawn = 0  # columns of the live line that stands there
+        self._line = LiveLine(stream)
         self._drawn_at = float("-inf")
         self._printed_at = float("-inf")
         self._waiting: Epoch | None = None  # the newest row that a pipe has not been given
@@ -60,7 +57,7 @@ class Terminal:
         """Prints what was held back and wipes the live line. May be called twice."""
         if self._waiting is not None:
             self._row(self._waiting)
-        self._wipe()
+        self._line.wipe()
 
     def show(self, record: Record) -> None:
         """Shows one record; what has nothing to say to a person (a checkpoint that was saved) is passed over."""
@@ -68,7 +65,7 @@ class Terminal:
             case Started():
                 self._started(record)
             case Note():
-                self._say([f"note: {line}" for line in record.text.splitlines()])
+                self._say(noted([record.text]))
             case Forecast():
                 self._forecast(record)
             case Step():
@@ -116,7 +113,8 @@ class Terminal:
         self._loss = record.loss if self._loss is None else 0.9 * self._loss + 0.1 * record.loss
         if self.live:
             if self._clock() - self._drawn_at >= LIVE_SECONDS:
-                self._draw(record)
+                self._line.draw(self._live_line(record, self._line.columns))
+                self._drawn_at = self._clock()
         elif self._printed_at == float("-inf"):
             self._printed_at = record.elapsed
         elif record.elapsed - self._printed_at >= QUIET_SECONDS:
@@ -194,34 +192,11 @@ class Terminal:
         score = score_line(record.k, record.n, record.low, record.high)
         self._say([f"{record.split} accuracy {score}, loss {record.loss:.4f}"])
         if record.look > 1:
-            self._say(
-                [
-                    f"look {record.look} at the {record.split} split of this run: a choice made by these looks "
-                    "makes the number too good"
-                ]
-            )
+            self._say([again(record.look, record.split)])
 
     def _say(self, lines: list[str]) -> None:
-        self._wipe()
+        self._line.wipe()
         say(self.stream, lines)
-
-    def _draw(self, record: Step) -> None:
-        """Writes over the live line, in one write; blanks cover what is longer there, so no escape code is needed."""
-        columns = max(20, shutil.get_terminal_size().columns - 1)
-        line = crop(safe(self._live_line(record, columns), self.stream), columns)
-        self.stream.write("\r" + padded(line, min(self._drawn, columns)))
-        self.stream.flush()
-        self._drawn, self._drawn_at = width(line), self._clock()
-
-    def _wipe(self) -> None:
-        if self._drawn:
-            self.stream.write("\r" + " " * self._drawn + "\r")
-            self.stream.flush()
-            self._drawn = 0
-
-
-def _draws_over(stream: TextIO) -> bool:
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _clock_line(record: Step | Epoch) -> str:

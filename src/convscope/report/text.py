@@ -68,6 +68,11 @@ def say(stream: TextIO, lines: str | Iterable[str]) -> None:
     stream.flush()
 
 
+def noted(notes: Iterable[str]) -> list[str]:
+    """Notes as they are printed: each of their lines says that it is one."""
+    return [f"note: {line}" for note in notes for line in note.splitlines()]
+
+
 def width(text: str) -> int:
     """The columns that a text takes in a terminal: Chinese, Japanese and Korean signs take two, combining ones none."""
     if text.isascii():
