@@ -106,6 +106,23 @@ def test_there_are_fifty(folder: Path) -> None:
     assert len(pictures_in(folder)) >= 50
 
 
+def test_a_folder_holds_the_pictures_that_training_would_read(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a-b/2.png", ".git/3.png", "a/.4.png", "__MACOSX/5.png", "a/Thumbs.db"):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(path, "PNG")
+    assert [path.name for path in pictures_in(tmp_path / "data")] == ["1.png", "2.png"]
+    try:
+        (tmp_path / "data" / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    except OSError:
+        pytest.skip("this system lets a user make no links")
+    unreadable: list[str] = []
+    model = classifier(1)
+    said = list(model.predict_each(pictures_in(tmp_path / "data"), lambda name, why: unreadable.append(why.reason)))
+    assert len(said) == 2
+    assert unreadable == ["there is no such file"]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
 def test_every_form_gives_the_same_prediction(folder: Path, channels: int, fit: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,28 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this system lets a user make no links")
     assert folder.find("x", root).names == ("a/1", "a/more/3", "b/2")
+
+
+def test_a_link_to_nowhere_is_a_file_that_can_not_be_read(tmp_path: Path) -> None:
+    root = put(tmp_path / "data", "a/1", "b/2")
+    try:
+        (root / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    except OSError:
+        pytest.skip("this system lets a user make no links")
+    source = folder.find("x", root)
+    assert source.names == ("a/1", "a/gone.png", "b/2")
+    assert source.files is not None
+    with pytest.raises(FileNotFoundError):
+        source.files.stream(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
+def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    root = put(tmp_path, "a/1", "b/2")
+    os.mkfifo(root / "a" / "pipe.png")
+    source = folder.find("x", root)
+    assert source.names == ("a/1", "b/2")
+    assert source.system == 1
 
 
 def test_classes_that_are_numbers_are_ordered_by_value() -> None:

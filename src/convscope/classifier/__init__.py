@@ -24,7 +24,8 @@ from torch.nn.functional import cross_entropy
 from convscope import files
 from convscope.classifier import model_file
 from convscope.classifier.model_file import ModelError, check_tensors
-from convscope.data.decode import UnreadablePicture, is_system_file
+from convscope.data.decode import UnreadablePicture
+from convscope.data.folder import scan
 from convscope.data.preprocess import Preprocess
 from convscope.errors import ConvscopeError, RunFailed
 from convscope.network.build import Network
@@ -174,7 +175,7 @@ class Classifier:
             path = Path(picture)
             if path.is_dir():
                 raise ConvscopeError(f"a picture in a list must be a file. {path} is a folder: predict it by itself.")
-            if not path.is_file():
+            if not (path.is_file() or path.is_symlink()):  # a link to nowhere is there, and can't be read
                 raise ConvscopeError(f"a picture must exist to be predicted. There is none at {path}.")
             return self.preprocess.read(path)
         if isinstance(picture, Tensor | np.ndarray):
@@ -272,8 +273,9 @@ def _network(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Every file below a folder that may be a picture, in the order of names; raises ConvscopeError for none."""
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and not is_system_file(p.name))
+    """Every file below a folder that may be a picture, in the order of names: those that training would read of it.
+    Raises ConvscopeError for none."""
+    found = sorted(folder / entry.path for entry in scan(folder).entries)
     if not found:
         raise ConvscopeError(f"a folder must hold pictures to be predicted. {folder} holds none.")
     return found

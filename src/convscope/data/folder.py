@@ -9,6 +9,7 @@ when it is read.
 from __future__ import annotations
 
 import os
+import stat
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def is_left_out(path: str) -> bool:
 
 
 def scan(root: Path) -> Listing:
-    """Lists all files below a folder. System files, and hidden ones (a name that begins with a dot), are counted only.
+    """Lists all files below a folder. System files, hidden ones (a name that begins with a dot) and what is no file (a
+    pipe) are counted only.
 
     Links to folders are followed, each real folder once. Raises ConvscopeError where a folder can't be read.
     """
@@ -81,14 +83,25 @@ def scan(root: Path) -> Listing:
                             visited.add(real)
                         folders.add(prefix + name)
                         waiting.append((item.path, f"{prefix}{name}/"))
-                    else:
-                        status = item.stat()
+                    elif (status := _status(item)) is not None:
                         entries.append(Entry(prefix + name, status.st_size, status.st_mtime_ns))
+                    else:
+                        system += 1
         except OSError as error:
             where = error.filename or folder
             raise ConvscopeError(f"{where} can't be read: {error.strerror or error}.") from error
     entries.sort(key=lambda entry: entry.path)
     return Listing(tuple(entries), frozenset(folders), system)
+
+
+def _status(item: os.DirEntry[str]) -> os.stat_result | None:
+    """What the system knows of a file, or of a link that leads nowhere: that is a picture which can't be read. None for
+    what is no file (a pipe, a device): opening it might wait for ever."""
+    try:
+        status = item.stat()
+    except FileNotFoundError:
+        return item.stat(follow_symlinks=False)
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def find(spec: str, root: Path) -> Source:
