@@ -140,7 +140,7 @@ def test_reading_decodes_at_the_scale_that_fitting_needs() -> None:
         (np.zeros((4, 4), np.float32), r"Got float32 of 4 x 4"),
         (np.zeros((3, 4, 4), np.uint8), r"Got uint8 of 3 x 4 x 4"),
         (np.zeros((4, 4, 4), np.uint8), r"Got uint8 of 4 x 4 x 4"),
-        (np.zeros(4, np.uint8), r"Got uint8 of 4$"),
+        (np.zeros(4, np.uint8), r"Got uint8 of 4\.$"),
         (np.zeros((0, 4), np.uint8), r"Got uint8 of 0 x 4"),
     ],
 )

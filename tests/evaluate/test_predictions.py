@@ -83,5 +83,5 @@ def test_what_is_no_predictions_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", format=np.array(2))
-    with pytest.raises(ConvscopeError, match=r"has format 2, and this convscope reads up to 1\."):
+    with pytest.raises(ConvscopeError, match=r"has format 2, and this version of convscope reads formats up to 1\."):
         Predictions.load(tmp_path / "p.npz")

@@ -169,3 +169,16 @@ def test_all_but_steps_are_synced(folder: Run, monkeypatch: pytest.MonkeyPatch) 
     folder.log(Step(1, 1, 2.3, 0.1, 5.0, 1.0, 9.0))
     folder.log(run.Finished("x", 1.0))
     assert synced == [False, True]
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", "null"])
+def test_damaged_tables_are_refused(folder: Run, text: str) -> None:
+    for path in (folder.plan_path, folder.environment_path):
+        files.write_text(path, text)
+    with pytest.raises(ConvscopeError, match=r"plan\.json must hold named values\. Got .*Remove the file"):
+        _ = folder.plan
+    with pytest.raises(ConvscopeError, match=r"environment\.json must hold named values\."):
+        _ = folder.environment
+    files.write_json(folder.plan_path, {"format": 1})
+    with pytest.raises(ConvscopeError, match=r"plan\.json must hold a plan\. Got None\."):
+        _ = folder.plan

@@ -31,9 +31,8 @@ from convscope.errors import ConvscopeError, RunFailed
 Progress = Callable[[str, int, int], None]
 LARGEST_OWN_SIZE = 64
 _VERSION = 1  # raise it when the same file would give other bytes
-_CHUNK = (
-    8  # files a task: with more, large pictures would leave a thread idle at the end; with one, small ones cost more
-)
+# Files a task: with more, large pictures would leave a thread idle at the end; with one, small ones cost more.
+_CHUNK = 8
 _HEAD = 256 << 10
 _META = "cache.json"
 

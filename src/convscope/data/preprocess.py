@@ -220,7 +220,7 @@ class Preprocess:
             high, wide = self.size
             raise ConvscopeError(
                 f"a batch must be N x {self.channels} x {high} x {wide}. "
-                f"Got {' x '.join(str(n) for n in batch.shape)}. Put each picture through `fit` first"
+                f"Got {' x '.join(str(n) for n in batch.shape)}. Put each picture through `fit` first."
             )
         high, wide = self.input_size
         top, left = (batch.shape[2] - high) // 2, (batch.shape[3] - wide) // 2
@@ -228,9 +228,8 @@ class Preprocess:
         if self.per_picture:
             return _standardised(pixels)
         scale, offset = (torch.from_numpy(numbers).to(pixels.device) for numbers in self._scale_and_offset)
-        return pixels.mul(scale).add_(
-            offset
-        )  # two roundings each: one fused one would depend on the place in the batch
+        # two roundings each: one fused one would depend on the place in the batch
+        return pixels.mul(scale).add_(offset)
 
     @cached_property
     def _scale_and_offset(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -262,7 +261,7 @@ def _as_picture(array: NDArray[np.uint8]) -> Image.Image:
     ):
         raise ConvscopeError(
             "a picture as an array must be uint8 of height x width, or height x width x 1 or 3. "
-            f"Got {array.dtype} of {' x '.join(str(n) for n in array.shape)}"
+            f"Got {array.dtype} of {' x '.join(str(n) for n in array.shape)}."
         )
     return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from convscope import files
 from convscope.errors import ConvscopeError
 
-FORMAT = 1
-
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -62,7 +60,7 @@ class Predictions:
         with files.writing(Path(path)) as file:
             np.savez_compressed(
                 file,
-                format=np.int64(FORMAT),
+                format=np.int64(files.FORMAT),
                 ids=self.ids,
                 labels=self.labels,
                 probabilities=self.probabilities,
@@ -77,12 +75,7 @@ class Predictions:
         path = Path(path)
         try:
             with np.load(path, allow_pickle=False) as file:
-                written = int(file["format"])
-                if written > FORMAT:
-                    raise ConvscopeError(
-                        f"{path} has format {written}, and this convscope reads up to {FORMAT}. "
-                        "Read it with the newer convscope that wrote it."
-                    )
+                files.check_format(path, int(file["format"]))
                 return cls(
                     file["ids"],
                     _unpacked(file["names"]),

@@ -116,6 +116,13 @@ class Run:
             return lines[1:]
         return lines
 
+    def _table(self, path: Path) -> dict[str, Any]:
+        value = files.read_json(path)
+        if not isinstance(value, dict):
+            raise ConvscopeError(f"{path} must hold named values. Got {value!r:.40}. Remove the file, or train anew.")
+        files.check_format(path, value.get("format"))
+        return value
+
     @property
     def recipe_text(self) -> str:
         """The resolved recipe, as TOML."""
@@ -136,9 +143,11 @@ class Run:
         """The plan that the run was trained with; empty where none was kept."""
         if not self.plan_path.exists():
             return {}
-        value = files.read_json(self.plan_path)
-        files.check_format(self.plan_path, value.get("format"))
-        plan: dict[str, Any] = value["plan"]
+        plan = self._table(self.plan_path).get("plan")
+        if not isinstance(plan, dict):
+            raise ConvscopeError(
+                f"{self.plan_path} must hold a plan. Got {plan!r:.40}. Remove the file, or train anew."
+            )
         return plan
 
     @property
@@ -146,9 +155,7 @@ class Run:
         """The machine that the run was trained on; empty where it wasn't kept."""
         if not self.environment_path.exists():
             return {}
-        value: dict[str, Any] = files.read_json(self.environment_path)
-        files.check_format(self.environment_path, value.get("format"))
-        return value
+        return self._table(self.environment_path)
 
     @property
     def records(self) -> list[Record]:
