@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -59,12 +58,6 @@ def test_cpuinfo_is_read(monkeypatch: pytest.MonkeyPatch, text: str, expected: t
 
 def test_a_missing_package_has_no_version() -> None:
     assert machine._version("no-such-package-here") is None
-
-
-def test_cores_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert run.usable_cores() == 1
 
 
 def test_the_commit_is_gits(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ Knows what a model means; how its file is laid out and checked is `model_file`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,7 +26,9 @@ from convscope.classifier.model_file import ModelError, check_tensors
 from convscope.data.decode import UnreadablePicture
 from convscope.data.folder import scan
 from convscope.data.preprocess import Preprocess
+from convscope.data.threads import usable_cores
 from convscope.errors import ConvscopeError, RunFailed
+from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
 from convscope.network.cost import state
 from convscope.network.shapes import check_end, resolve
@@ -78,15 +79,9 @@ class Classifier:
     def logits(self, images: NDArray[np.uint8]) -> Tensor:
         """images: (N, C, H, W) uint8, as `preprocess.fit` gives them, to logits (N, classes) float32."""
         device = next(iter(self.network.parameters()), torch.empty(0)).device
-        training = [module for module in self.network.modules() if module.training]
-        self.network.eval()
-        try:
-            with torch.inference_mode():
-                x = self.preprocess.to_input(torch.from_numpy(np.ascontiguousarray(images)).to(device))
-                out = self.network(x)
-        finally:  # each module as it was: one's own may keep some of its layers from training
-            for module in training:
-                module.training = True
+        with at_rest(self.network), torch.inference_mode():
+            x = self.preprocess.to_input(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+            out = self.network(x)
         if out.shape != (len(images), len(self.classes)):
             raise ConvscopeError(
                 f"a classifier's network must give one number a class: ({len(images)}, {len(self.classes)}). "
@@ -145,7 +140,7 @@ class Classifier:
         first such file raises.
         """
         pictures = iter(pictures)
-        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as pool:
+        with ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode") as pool:
             while batch := list(islice(pictures, _BATCH)):
                 # only files: a Pillow picture that stands twice in a list must not be read by two threads
                 read = pool.map(self._read, [picture for picture in batch if isinstance(picture, str | Path)])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +25,7 @@ from convscope.data import places, taken
 from convscope.data.decode import Colour, Fit, MissingHeic, UnreadablePicture, decode
 from convscope.data.listing import Files
 from convscope.data.preprocess import Preprocess
+from convscope.data.threads import usable_cores
 from convscope.errors import ConvscopeError, RunFailed
 
 Progress = Callable[[str, int, int], None]
@@ -221,7 +221,7 @@ def _is_grey(images: NDArray[np.uint8]) -> bool:
 
 def _batches(listed: Files, plain: Preprocess, shared: tuple[int, int] | None) -> Iterator[tuple[int, _Batch]]:
     """(files done, what they gave) in the order of files; a few chunks are on their way at a time."""
-    threads = os.cpu_count() or 1
+    threads = usable_cores()
     starts = iter(range(0, listed.count, _CHUNK))
     waiting: deque[tuple[int, Future[_Batch]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")

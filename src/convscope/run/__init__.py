@@ -4,7 +4,7 @@ Formats nothing for people (report/ does), and knows nothing of networks and pic
 """
 
 from convscope.run.folder import Run
-from convscope.run.machine import commit, environment, now, usable_cores
+from convscope.run.machine import commit, environment, now
 from convscope.run.records import (
     KINDS,
     Epoch,
@@ -39,5 +39,4 @@ __all__ = [
     "from_json",
     "now",
     "to_json",
-    "usable_cores",
 ]

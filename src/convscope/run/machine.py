@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope import files
+from convscope.data.threads import usable_cores
 
 CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve")
 
@@ -40,12 +40,6 @@ def environment() -> dict[str, Any]:
         "versions": {name: _version(name) for name in ("convscope", "torch", "numpy", "pillow", "safetensors")},
         "commit": commit(Path.cwd()),
     }
-
-
-def usable_cores() -> int:
-    """The CPU cores that this process may use (Linux knows; elsewhere: all of them)."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _version(package: str) -> str | None:

@@ -8,6 +8,7 @@ from torch import nn
 
 from convscope.data.images import DataSet
 from convscope.errors import ConvscopeError
+from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
 from convscope.network.shapes import check_end, show
 
@@ -26,11 +27,9 @@ def check(module: nn.Module, dataset: DataSet) -> None:
         return
     device = next(iter(module.parameters()), torch.empty(0)).device
     x = dataset.preprocess.to_input(torch.from_numpy(np.array(dataset.train.images[:2])).to(device))  # (2, C, H, W)
-    training = [part for part in module.modules() if part.training]
-    module.eval()  # no statistics move
     try:
         # no inference mode: what a module keeps of its first call must be good for training too
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with at_rest(module), torch.random.fork_rng(devices=[]), torch.no_grad():
             module(x)
     except Exception as error:  # somebody's own code: it may raise anything
         raise ConvscopeError(
@@ -38,6 +37,3 @@ def check(module: nn.Module, dataset: DataSet) -> None:
             f"{tuple(x.shape)}, raised {type(error).__name__}: {error}. Let it take this shape, or bring the pictures "
             "to the one that it takes: size=(H, W), channels=1 or 3."
         ) from error
-    finally:
-        for part in training:
-            part.training = True
