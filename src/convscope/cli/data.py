@@ -11,7 +11,6 @@ from convscope.errors import ConvscopeError, unknown
 
 if TYPE_CHECKING:
     from convscope.data.images import DataSet
-    from convscope.data.known import Known
 
 HELP = """The data sets: `list` says which are known by name and where they are, `get NAME` downloads one, and
 `info NAME|FOLDER|CSV` counts its pictures by class and part."""
@@ -60,17 +59,18 @@ def _list(x: str, group: str, progress: Any) -> tuple[Any, list[str]]:
         for name, entry in KNOWN.items()
     ]  # fmt: skip
     rows = [
-        (name, sum(entry.pictures), entry.size, len(entry.classes), _found(entry, str(places[name] or "")))
+        (
+            name,
+            sum(entry.pictures),
+            entry.size,
+            len(entry.classes),
+            listings.place(
+                str(places[name] or ""), embedded=entry.format == "embedded", downloadable=bool(entry.hosts)
+            ),
+        )
         for name, entry in KNOWN.items()
     ]
     return about, listings.data_sets(rows, sys.stdout)
-
-
-def _found(entry: Known, path: str) -> str:
-    """Where a data set is, or how it is had."""
-    if entry.format == "embedded":
-        return "part of convscope"
-    return path or ("not here; downloaded when first used" if entry.hosts else "not here")
 
 
 def _get(x: str, group: str, progress: Any) -> tuple[Any, list[str]]:

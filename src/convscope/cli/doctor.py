@@ -26,6 +26,7 @@ def command(json: Annotated[bool, Option("--json", help="print JSON")] = False) 
     here = environment()
     plan = kernels.plan()
     found = {name: sources.where(name) for name in KNOWN}
+    embedded = {name for name, entry in KNOWN.items() if entry.format == "embedded"}
     devices = ["cpu"]
     devices += ["cuda"] if torch.cuda.is_available() else []
     devices += ["mps"] if torch.backends.mps.is_available() else []
@@ -37,7 +38,7 @@ def command(json: Annotated[bool, Option("--json", help="print JSON")] = False) 
         "devices": devices,
         "data_folder": places.data_folder(),
         "cache_folder": places.cache_folder(),
-        "data": {name: "embedded" if name == "digits" else path for name, path in found.items()},
+        "data": {name: "embedded" if name in embedded else path for name, path in found.items()},
         "pictures": formats,
     }
     if json:
@@ -45,7 +46,6 @@ def command(json: Annotated[bool, Option("--json", help="print JSON")] = False) 
         return 0
     flags = here["cpu_flags"]
     data_folder = places.data_folder()
-    absent = {True: "not here; downloaded when first used", False: "not here"}
     facts = [
         ("processor", str(here["processor"])),
         ("abilities", ", ".join(flags) if isinstance(flags, list) else str(flags)),
@@ -57,8 +57,8 @@ def command(json: Annotated[bool, Option("--json", help="print JSON")] = False) 
         ("pictures", ", ".join(formats)),
         ("CONVSCOPE_DATA", str(data_folder) if data_folder else "not set"),
         ("cache", str(places.cache_folder())),
-        *((f"data {name}", "embedded" if name == "digits" else str(path or absent[bool(KNOWN[name].hosts)]))
-          for name, path in found.items()),
+        *((f"data {name}", listings.place(str(path or ""), embedded=name in embedded,
+                                          downloadable=bool(KNOWN[name].hosts))) for name, path in found.items()),
     ]  # fmt: skip
     say(sys.stdout, listings.facts(facts, sys.stdout))
     return 0

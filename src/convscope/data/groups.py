@@ -70,8 +70,6 @@ def _matched(pattern: re.Pattern[str], name: str) -> str:
 
 def notes(source: Source, group: str, found: Sequence[str]) -> list[str]:
     """What is worth saying of a group setting: how many groups, and how many pictures match none."""
-    if not group:
-        return []
     alone = sum(not name for name in found)
     kept = len({name for name in found if name})
     said = f"split.group = {group!r} keeps {len(found) - alone} pictures together in {kept} groups"

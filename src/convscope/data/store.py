@@ -27,7 +27,7 @@ from convscope.errors import ConvscopeError, RunFailed, unknown
 Progress = Callable[[str, int, int], None]
 Statistic = Literal["train", "position-range"] | tuple[float, ...]
 
-IN_MEMORY = 512 << 20
+LARGEST_IN_MEMORY = 512 << 20
 """Bytes up to which the parts are copied into memory; a larger set is laid out on disk, part after part."""
 _MOST_LISTED = 50
 _MOST_NAMED = 3
@@ -55,7 +55,7 @@ def load(
     background: Colour = WHITE,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
-    in_memory: int = IN_MEMORY,
+    in_memory: int = LARGEST_IN_MEMORY,
 ) -> DataSet:
     """The data set that `spec` means, split and ready to train on.
 

@@ -95,6 +95,13 @@ def data_sets(
     return table(("name", "pictures", "size", "classes", "found"), body, "<><><", stream)
 
 
+def place(path: str, *, embedded: bool, downloadable: bool) -> str:
+    """Where a known image set is, or how it is had."""
+    if embedded:
+        return "part of convscope"
+    return path or ("not here; downloaded when first used" if downloadable else "not here")
+
+
 def recipes(rows: Iterable[tuple[str, str]], stream: TextIO | None = None) -> list[str]:
     """The bundled recipes: name and first line of the header, then how to run one."""
     lines = table(("recipe", "what it is"), list(rows), stream=stream)
