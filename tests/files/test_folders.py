@@ -77,19 +77,18 @@ def test_a_whole_folder_does_not_replace_one(tmp_path: Path) -> None:
 
 
 def test_a_manifest_says_what_is_there(tmp_path: Path) -> None:
-    files.write_text(tmp_path / "a", "A")
-    files.write_text(tmp_path / "b" / "猫", "B")
-    files.write_manifest(tmp_path)
-    promised = files.read_manifest(tmp_path)
-    assert promised == {"a": (1, files.sha256_bytes(b"A")), "b/猫": (1, files.sha256_bytes(b"B"))}
-    assert files.read_verified(tmp_path, "b/猫", promised["b/猫"]) == b"B"
-    files.write_text(tmp_path / "a", "C")
+    folder = tmp_path / "f"
+    files.write_folder(folder, {"a": b"A", "猫": b"B"})
+    promised = files.read_manifest(folder)
+    assert promised == {"a": (1, files.sha256_bytes(b"A")), "猫": (1, files.sha256_bytes(b"B"))}
+    assert files.read_verified(folder, "猫", promised["猫"]) == b"B"
+    files.write_text(folder / "a", "C")
     with pytest.raises(
         ConvscopeError,
         match=f"a is damaged: it must have 1 bytes with SHA-256 {files.sha256_bytes(b'A')}. It has 1 bytes with "
         f"SHA-256 {files.sha256_bytes(b'C')}.",
     ):
-        files.read_verified(tmp_path, "a", promised["a"])
+        files.read_verified(folder, "a", promised["a"])
 
 
 ENTRY = {"bytes": 1, "sha256": "0" * 64}

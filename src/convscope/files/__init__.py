@@ -28,7 +28,6 @@ from convscope.files.folders import (
     read_manifest,
     read_verified,
     write_folder,
-    write_manifest,
 )
 from convscope.files.read import (
     FORMAT,
@@ -68,7 +67,6 @@ __all__ = [
     "write_bytes",
     "write_folder",
     "write_json",
-    "write_manifest",
     "write_text",
     "writing",
 ]

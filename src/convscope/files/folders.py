@@ -10,7 +10,7 @@ from pathlib import Path
 
 from convscope.errors import ConvscopeError, RunFailed
 from convscope.files import disk
-from convscope.files.read import FORMAT, check_format, read_bytes, read_json, sha256_bytes, sha256_file
+from convscope.files.read import FORMAT, check_format, read_bytes, read_json, sha256_bytes
 
 MANIFEST = "manifest.json"
 
@@ -95,18 +95,6 @@ def discard_folder(path: Path | str) -> None:
 def parts(folder: Path | str) -> list[Path]:
     """What unfinished writers left in the folder. Only who knows that no writer is at work may remove them."""
     return sorted(Path(folder).glob(".*.part"))
-
-
-def write_manifest(folder: Path | str) -> None:
-    """Writes `manifest.json`: size and SHA-256 of each file in the folder and below, by its relative name with "/"."""
-    folder = Path(folder)
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    listed = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
-        for name in names
-        if name != MANIFEST and not name.endswith(".part")
-    }
-    disk.write_json(folder / MANIFEST, {"format": FORMAT, "files": listed})
 
 
 def read_manifest(folder: Path | str) -> dict[str, tuple[int, str]]:
