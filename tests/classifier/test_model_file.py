@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
@@ -221,6 +222,27 @@ def test_what_is_no_model(tmp_path: Path, content: bytes) -> None:
 
 
 # Headers of strangers
+
+
+def test_what_can_be_no_model_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert size > 0
+            return super().read(size)
+
+    path = tmp_path / "disc.img"
+    path.write_bytes(bytes(range(1, 129)))
+    monkeypatch.setattr(Path, "open", lambda self, mode: Endless(bytes(range(1, 129))))
+    refused(path, "is truncated or no model file: its header should be")
+
+
+def test_a_file_that_can_not_be_opened(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", denied)
+    refused(saved, f"a model file must be readable. {saved} is not: Permission denied.")
 
 
 def test_a_header_that_is_too_large_is_not_read(tmp_path: Path) -> None:

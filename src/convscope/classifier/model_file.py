@@ -75,16 +75,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     The header has `network`, `input`, `classes`, `score` and `made_with` of the right types, and a `preprocess`.
     """
-    data = path.read_bytes()
-    _check_kind(path, data[:64])
-    if len(data) < 8:
-        raise ModelError(f"{path} is no model file: it holds {len(data)} bytes. Train or copy it anew.")
+    data = _content(path)
     length = _header_length(data)
-    if length > min(_HEADER_LIMIT, len(data) - 8):
-        raise ModelError(
-            f"{path} is truncated or no model file: its header should be {length} bytes (at most {_HEADER_LIMIT}), "
-            f"and {len(data) - 8} follow. Train or copy it anew."
-        )
     try:
         table = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_no_doubles)
         if not isinstance(table, dict):
@@ -113,6 +105,27 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     _check_header(path, header)
     return tensors, header
+
+
+def _content(path: Path) -> bytes:
+    """The file's bytes. What can't be a model by its first ones is not read whole: it may be larger than memory."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            head = file.read(64)
+            _check_kind(path, head)
+            if len(head) < 8:
+                raise ModelError(f"{path} is no model file: it holds {size} bytes. Train or copy it anew.")
+            length = _header_length(head)
+            if length > min(_HEADER_LIMIT, size - 8):
+                raise ModelError(
+                    f"{path} is truncated or no model file: its header should be {length} bytes (at most "
+                    f"{_HEADER_LIMIT}), and {size - 8} follow. Train or copy it anew."
+                )
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        raise ModelError(f"a model file must be readable. {path} is not: {error.strerror or error}.") from error
 
 
 def _check_kind(path: Path, head: bytes) -> None:
