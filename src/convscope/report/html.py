@@ -41,10 +41,8 @@ def write(
     predictions: Predictions | None = None,
     pictures: Mapping[int, NDArray[np.uint8]] | None = None,
     batch: NDArray[Any] | None = None,
-    batch_labels: Sequence[str] | Sequence[int] | NDArray[np.int64] = (),
-    classes: Sequence[str] = (),
+    batch_labels: Sequence[str] = (),
     parameters: str = "",
-    recipe_text: str | None = None,
     split: str = "test",
     mistakes: int = 24,
 ) -> None:
@@ -52,40 +50,9 @@ def write(
 
     predictions: of `split`; without them the page has no matrix, no classes and no mistakes. pictures: by their `id`,
     uint8 (C, H, W), for the mistakes (`metrics.mistakes` says which). batch: one training batch as the network sees it,
-    (B, C, H, W), floats or uint8; batch_labels: its B class names, or their numbers in `classes`. parameters: the table
-    of layers as text. recipe_text: the recipe; None is the run's. mistakes: at most so many.
+    (B, C, H, W), floats or uint8; batch_labels: the names of its B classes. parameters: the table of layers as text.
+    mistakes: at most so many.
     """
-    with files.writing(Path(path)) as file:
-        file.write(
-            page(
-                title=title,
-                run=run,
-                predictions=predictions,
-                pictures=pictures or {},
-                batch=batch,
-                batch_labels=[_name(label, classes) for label in batch_labels],
-                parameters=parameters,
-                recipe_text=run.recipe_text if recipe_text is None else recipe_text,
-                split=split,
-                mistakes=mistakes,
-            ).encode("utf-8")
-        )
-
-
-def page(
-    *,
-    title: str,
-    run: Run,
-    predictions: Predictions | None,
-    pictures: Mapping[int, NDArray[np.uint8]],
-    batch: NDArray[Any] | None,
-    batch_labels: Sequence[str],
-    parameters: str,
-    recipe_text: str,
-    split: str,
-    mistakes: int,
-) -> str:
-    """The whole document as text. Arguments as for `write`."""
     style = Markup(resources.files("convscope.report").joinpath("style.css").read_text(encoding="utf-8"))
     records = run.records
     sections = [_head(title, run), curves(records)]
@@ -93,13 +60,13 @@ def page(
         sections += [
             _matrix(predictions, split),
             _classes(predictions, split),
-            _mistakes(predictions, pictures, split, mistakes),
+            _mistakes(predictions, pictures or {}, split, mistakes),
         ]
     if batch is not None and len(batch):
         sections.append(_batch(batch, batch_labels))
     if parameters:
         sections.append(_section("Network", tag("pre", parameters)))
-    sections.append(_section("Recipe", tag("pre", recipe_text)))
+    sections.append(_section("Recipe", tag("pre", run.recipe_text)))
     sections.append(_machine(run))
     head = tag(
         "head",
@@ -113,15 +80,7 @@ def page(
     )
     foot = tag("footer", "Made by convscope. This page is whole in itself: it asks no other computer for anything.")
     body = tag("body", tag("main", *sections), foot)
-    return "<!DOCTYPE html>\n" + tag("html", head, "\n", body, lang="en") + "\n"
-
-
-def _name(label: object, classes: Sequence[str]) -> str:
-    """The name of a class given by name or number."""
-    if isinstance(label, str):
-        return label
-    number = int(label)  # type: ignore[call-overload]
-    return classes[number] if 0 <= number < len(classes) else str(number)
+    files.write_text(path, "<!DOCTYPE html>\n" + tag("html", head, "\n", body, lang="en") + "\n")
 
 
 def _section(title: str, *children: object, note: object = "") -> Markup:
