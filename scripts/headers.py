@@ -3,7 +3,7 @@
 Each run is a whole `convscope train` of its own: 10 seeds where a run takes under 1 minute, 3 under 10, 1 under 30; a
 longer recipe is said not to be run. What was measured is added to benchmarks/headers.jsonl, a line a run, and a header
 says what the newest session of its recipe gave. A time counts where nothing else ran: `--beside` says that something
-does, and `--pace` measures how fast a recipe goes when alone, for 45 seconds, and reckons the rest.
+does, and `--pace` measures how fast a recipe goes when alone, for 20 seconds, and reckons the rest.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def run(name: str, seed: int) -> dict[str, Any]:
 
 
 def pace(name: str) -> dict[str, Any]:
-    """How long a recipe takes here, reckoned from its first 45 seconds of training."""
+    """How long a recipe takes here, reckoned from its first 20 seconds of training."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         words = command(name, 0, Path(folder) / "run")
@@ -68,7 +68,7 @@ def pace(name: str) -> dict[str, Any]:
                     total, before = record["steps"], time.perf_counter() - began
                 elif record["kind"] == "step":
                     step, elapsed = record["step"], record["elapsed"]
-                    if elapsed > 45:
+                    if elapsed > 20:
                         process.terminate()
                         break
         whole = time.perf_counter() - began
