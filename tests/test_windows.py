@@ -63,7 +63,7 @@ print("\\n".join(bad))
 
 OTHERS = [
     *("torch", "numpy", "lark", "typer", "rich.live", "pydantic", "safetensors.torch", "PIL.Image", "pooch"),
-    *("matplotlib", "email.utils", "multiprocessing"),
+    *("email.utils", "multiprocessing"),
 ]
 
 
