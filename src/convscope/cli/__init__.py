@@ -18,12 +18,19 @@ VERBS = {
     "train": "train a network on a data set, a folder of pictures or a .csv",
     "evaluate": "score a model: k of n with its interval, and every class",
     "predict": "say what is on pictures",
-    "summary": "the layers of a network: shapes and parameters",
+    "summary": "the layers of a network: shapes, parameters, arithmetic, memory, receptive fields",
+    "zoo": "the networks that come with the package: list them, or show one",
+    "draw": "a figure of a network: SVG",
+    "check": "look a network or a recipe over before it is trained: what is wrong, and the mend",
+    "code": "a network as plain PyTorch or Keras source that stands alone",
+    "fit": "the paddings and strides that lead from one size to another",
+    "import": "published weights, mapped onto a network of the zoo, as a model file",
     "data": "the data sets: list, get, info",
     "recipes": "the bundled recipes: list them, or show one",
     "doctor": "this machine: threads, precision, versions, data found",
 }
-ALIASES = {"eval": "evaluate", "val": "evaluate", "test": "evaluate", "fit": "train"}
+ALIASES = {"eval": "evaluate", "val": "evaluate", "test": "evaluate"}
+_FILES = {"import": "import_"}  # a word of Python's own can't name a module
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -82,7 +89,7 @@ def _dispatch(arguments: list[str]) -> int:
     import typer
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    module: Any = importlib.import_module(f"convscope.cli.{verb}")
+    module: Any = importlib.import_module(f"convscope.cli.{_FILES.get(verb, verb)}")
     app.command(help=module.HELP)(_carrying(module.command))
     try:
         code = app(args=arguments[1:], prog_name=f"convscope {verb}", standalone_mode=False)
