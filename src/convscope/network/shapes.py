@@ -20,7 +20,20 @@ _Value = TypeVar("_Value")
 
 
 class NetworkError(ConvscopeError):
-    """A network that parses but can't be built: which layer, what reached it, what would fix it."""
+    """A network that parses but can't be built: which layer, what reached it, what would fix it.
+
+    Where a layer is at fault: `finding` is the name under which docs/check.md explains it, `layer` the layer's name,
+    `place` where it stands, `shape` what reached it (what left it, where another size or another end is wanted),
+    `wrong` the sentence alone and `fix` the mend alone.
+    """
+
+    def __init__(
+        self, message: str, *, finding: str = "", layer: str = "", place: Place | None = None, shape: Shape = (),
+        wrong: str = "", fix: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(message)
+        self.finding, self.layer, self.place, self.shape = finding, layer, place, shape
+        self.wrong, self.fix = wrong, fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ def _maps(layer: Layer, shape: Shape) -> tuple[int, int, int]:
         raise _Misfit(
             f"{layer.kind} needs maps (height x width x channels). Got {show(shape)} units.",
             "move it before `dense` or `flatten`, or use `dense` here",
+            "maps-needed",
         )
     return shape[0], shape[1], shape[2]
 
@@ -88,9 +102,9 @@ def _maps(layer: Layer, shape: Shape) -> tuple[int, int, int]:
 class _Misfit(Exception):
     """What is wrong at one layer and what would mend it; the walk adds the layer's name, place and the table."""
 
-    def __init__(self, wrong: str, fix: str) -> None:
+    def __init__(self, wrong: str, fix: str, finding: str = "layer-does-not-fit") -> None:
         super().__init__(wrong)
-        self.wrong, self.fix = wrong, fix
+        self.wrong, self.fix, self.finding = wrong, fix, finding
 
 
 def _slide(layer: Layer, shape: Shape) -> Size:
@@ -110,6 +124,7 @@ def _slide(layer: Layer, shape: Shape) -> Size:
                 f"the kernel must fit its picture. A kernel {extent} {'high' if axis == 0 else 'wide'} meets maps of "
                 f"{show(shape)}.",
                 f"use a kernel of at most {n}, `same` padding, or fewer strides before it",
+                "kernel-does-not-fit",
             )
         if layer.options.get("border") == "reflect" and max(found.before, found.after) >= n:
             raise _Misfit(
@@ -130,6 +145,7 @@ def _conv(layer: Layer, shape: Shape, classes: int | None) -> tuple[Layer, Shape
             raise _Misfit(
                 f"groups must divide the {what}. Got groups={groups} with {number} {what}.",
                 f"use groups={_divisors(math.gcd(channels, units))}",
+                "groups-do-not-divide",
             )
     if layer.options["connect"] == "lenet5" and (channels, units, groups) != (6, 16, 1):
         raise _Misfit(
@@ -278,12 +294,14 @@ class _Walk:
                     f"what is added must have one shape. The branches give {listed}.",
                     "change a branch's stride or channels, or bring the shortcut along with `conv 1x1 C /s` or "
                     "`identity C /s`",
+                    "branches-differ",
                 )
             return known, shapes[0]
         if len({after[:-1] for after in shapes}) > 1 or len({len(after) for after in shapes}) > 1:
             raise _Misfit(
                 f"what is joined must agree in height and width. The branches give {listed}.",
                 "use `same` padding and one stride in all branches",
+                "branches-differ",
             )
         return known, (*shapes[0][:-1], sum(after[-1] for after in shapes))
 
@@ -313,16 +331,22 @@ class _Walk:
 
     def expect(self, shape: Shape, wanted: tuple[int, ...], place: Place, name: str) -> None:
         if shape != wanted:
-            raise NetworkError(
-                f"{table(self.rows)}{where(place)}: {name} gives {show(shape)} where the text says "
-                f"-> {show(wanted)}. Change the layer, or the size after the arrow."
+            wrong, fix = (
+                f"{name} gives {show(shape)} where the text says -> {show(wanted)}",
+                "or the size after the arrow",
             )
+            raise NetworkError(
+                f"{table(self.rows)}{where(place)}: {wrong}. Change the layer, {fix}.",
+                finding="stated-size-differs", layer=name, place=place, shape=shape, wrong=f"{wrong}.",
+                fix=f"change the layer, {fix}",
+            )  # fmt: skip
 
     def error(self, item: Item, before: Shape, misfit: _Misfit) -> NetworkError:
         return NetworkError(
             f"{table(self.rows)}{where(item.place)}: {item.name} can't be built on {show(before)}: {misfit.wrong} "
-            f"To fix it, {misfit.fix}."
-        )
+            f"To fix it, {misfit.fix}.",
+            finding=misfit.finding, layer=item.name, place=item.place, shape=before, wrong=misfit.wrong, fix=misfit.fix,
+        )  # fmt: skip
 
 
 def where(place: Place) -> str:
@@ -383,13 +407,17 @@ def _check_end(sizes: Sizes, what: str, last: Sized | None, out: Shape, classes:
     if out in ((classes,), (1, 1, classes)):
         return
     name, place = ("the input", "") if last is None else (last.item.name, f"{where(last.item.place)}: ")
-    wrong = f"{table(sizes.rows)}{place}{what} in one number a class. {name} gives"
+    wrong = f"{what} in one number a class. {name} gives"
     if numbers(out) != out[-1]:
-        raise NetworkError(
-            f"{wrong} {show(out)} and there are {classes} classes. End it with `dense`, or with "
-            f"`conv 1x1 classes, gap`."
+        wrong = f"{wrong} {show(out)} and there are {classes} classes."
+        fix = "End it with `dense`, or with `conv 1x1 classes, gap`."
+    else:
+        wrong = f"{wrong} {out[-1]} and there are {classes} classes."
+        fix = (
+            f"Write `dense` alone (as many as there are classes), `dense {classes}`, or give --classes {out[-1]} with "
+            f"data of {out[-1]} classes."
         )
     raise NetworkError(
-        f"{wrong} {out[-1]} and there are {classes} classes. Write `dense` alone (as many as there are classes), "
-        f"`dense {classes}`, or give --classes {out[-1]} with data of {out[-1]} classes."
-    )
+        f"{table(sizes.rows)}{place}{wrong} {fix}",
+        finding="class-count", layer=name, place=last.item.place if last else None, shape=out, wrong=wrong, fix=fix,
+    )  # fmt: skip
