@@ -152,12 +152,12 @@ def test_a_download_that_hardly_moves_is_given_up(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("convscope.data.download.time.monotonic", lambda: next(clock))
     sink = download._Sink("https://x/a.gz", 1 << 30, None)
     sink.write(bytes(10))
-    with pytest.raises(download._Refused, match=r"fewer than 65,536 bytes came in 20 s"):
+    with pytest.raises(download.Refused, match=r"fewer than 65,536 bytes came in 20 s"):
         sink.write(bytes(10))
 
 
 def test_an_address_that_is_not_https_is_refused() -> None:
-    with pytest.raises(download._Refused):
+    with pytest.raises(download.Refused):
         download.fetch("http://convscope.invalid/a.gz", 100)
 
 

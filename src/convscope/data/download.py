@@ -27,7 +27,7 @@ _DRIP = 64 << 10
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Why this host's answer can't be used; the next one is tried."""
 
 
@@ -136,7 +136,7 @@ def _from_hosts(
             return checked(fetch(url, most, progress), url)
         except RunFailed:
             raise
-        except (_Refused, ConvscopeError) as error:
+        except (Refused, ConvscopeError) as error:
             failures.append(f"{url}: {error}")
     return None
 
@@ -159,7 +159,7 @@ def _by_hand(entry: Known, failures: list[str]) -> str:
 
 
 def fetch(url: str, most: int, progress: Progress | None = None) -> bytes:
-    """The bytes at an https address: at most `most`. Raises `_Refused` with the reason."""
+    """The bytes at an https address: at most `most`. Raises `Refused` with the reason."""
     import pooch  # type: ignore[import-untyped]
     import requests
 
@@ -169,23 +169,23 @@ def fetch(url: str, most: int, progress: Progress | None = None) -> bytes:
         target = urljoin(answer.url, answer.headers.get("location", "")) if answer.is_redirect else answer.url
         parts = urlsplit(target)
         if parts.scheme != "https" and not (loopback and parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise _Refused(f"it leads to {target}, which is not https")
+            raise Refused(f"it leads to {target}, which is not https")
 
     sink = _Sink(url, most, progress)
     downloader = pooch.HTTPDownloader(timeout=(PATIENCE, PATIENCE), hooks={"response": https_only})
     try:
         downloader(url, sink, None)
     except requests.Timeout as error:
-        raise _Refused(f"no answer within {PATIENCE:g} s") from error
+        raise Refused(f"no answer within {PATIENCE:g} s") from error
     except requests.HTTPError as error:
         code = error.response.status_code if error.response is not None else "an error"
-        raise _Refused(f"the server answers {code}") from error
+        raise Refused(f"the server answers {code}") from error
     except requests.ConnectionError as error:
         if "timed out" in str(error):  # between two bytes: requests has no class of its own for it
-            raise _Refused(f"no answer within {PATIENCE:g} s") from error
-        raise _Refused("no connection, or it broke off") from error
+            raise Refused(f"no answer within {PATIENCE:g} s") from error
+        raise Refused("no connection, or it broke off") from error
     except (requests.RequestException, OSError, ValueError) as error:
-        raise _Refused(f"the download failed ({error})") from error
+        raise Refused(f"the download failed ({error})") from error
     return sink.bytes.getvalue()
 
 
@@ -203,11 +203,11 @@ class _Sink:
         written = self.bytes.write(data)
         size = self.bytes.tell()
         if size > self._most:
-            raise _Refused(f"it sends more than {self._most:,} bytes: it is another file")
+            raise Refused(f"it sends more than {self._most:,} bytes: it is another file")
         now = time.monotonic()
         if now - self._since > PATIENCE:
             if size - self._then < _DRIP:
-                raise _Refused(f"fewer than {_DRIP:,} bytes came in {PATIENCE:g} s")
+                raise Refused(f"fewer than {_DRIP:,} bytes came in {PATIENCE:g} s")
             self._since, self._then = now, size
         if self._progress is not None:
             self._progress(f"downloading {self._name}", size, 0)
