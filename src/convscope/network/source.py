@@ -24,7 +24,7 @@ _KEYS = ("paper", "follows", "weights", "parameters", "aux parameters", "deviati
 class ZooHeader:
     """What the opening comment of a network of the zoo says.
 
-    paper: authors, title, year. follows: the paper, or the port whose shapes the text has. weights: who publishes
+    paper: authors, title, year; or "none" and where else it is from. follows: the paper, or the port whose shapes the text has. weights: who publishes
     trained weights that map onto it, or "". parameters: without side classifiers, which aux_parameters counts.
     deviations: where well-known ports, or this text, differ from the paper.
     """
@@ -38,9 +38,10 @@ class ZooHeader:
     deviations: str
 
     @property
-    def year(self) -> int:
-        """The year that the paper's entry ends in."""
-        return int(self.paper[-4:])
+    def year(self) -> int | None:
+        """The year that the paper's entry ends in; a tutorial's has none."""
+        found = re.search(r", (\d{4})$", self.paper)
+        return int(found[1]) if found else None
 
 
 @cache
