@@ -1,4 +1,7 @@
-"""What a layer costs: its tensors, from its text and shapes alone. One rule a kind; the module is built from it."""
+"""What a layer costs: its tensors, multiply-adds and values, from its text and shapes alone. One rule a kind.
+
+The module is built from `parameters`. What training keeps in memory is `memory`'s.
+"""
 
 from __future__ import annotations
 
@@ -88,5 +91,83 @@ def total_parameters(sizes: Sizes) -> int:
 
 def aux_parameters(sizes: Sizes) -> int:
     """How many numbers the side classifiers learn, which prediction leaves out."""
+    inside = in_aux(sizes)
+    return sum(parameter_count(row) for row in sizes.rows if row.item.name in inside)
+
+
+def weight_count(row: Sized) -> int:
+    """How many of a row's parameters are weights: all but those that are added, `bias`."""
+    return sum(numbers(shape) for name, shape in parameters(row).items() if name != "bias")
+
+
+def bias_count(row: Sized) -> int:
+    """How many of a row's parameters are added: biases, and the shift of `bn`."""
+    return parameter_count(row) - weight_count(row)
+
+
+def _conv_products(row: Sized) -> int:
+    return numbers(parameters(row)["weight"]) * row.after[0] * row.after[1]
+
+
+def _dense_products(row: Sized) -> int:
+    return numbers(row.before) * row.after[0]
+
+
+def _none(row: Sized) -> int:
+    return 0
+
+
+_WITHOUT_PRODUCTS = ("maxpool", "avgpool", "minpool", "subsample", "gap", "gmp", "flatten", "relu", "relu6", "tanh",
+                     "sigmoid", "gelu", "silu", "elu", "leaky", "bn", "lrn", "dropout", "softmax", "scale",
+                     "identity")  # fmt: skip
+MULTIPLY_ADDS: dict[str, Callable[[Sized], int]] = {
+    "conv": _conv_products,
+    "dense": _dense_products,
+    "rbf": _dense_products,  # 84 squared differences for each digit
+    **dict.fromkeys(_WITHOUT_PRODUCTS, _none),
+}
+"""One row a layer kind. As papers count: one for each connection, that is, a product that is added to others. Biases,
+pooling (`subsample` too), normalisation and activations are not counted; `connect=lenet5` has its 60 kernels' alone."""
+
+
+def multiply_adds(row: Sized) -> int:
+    """The products that a row adds up for one picture."""
+    return MULTIPLY_ADDS[row.item.kind](row) if isinstance(row.item, Layer) else 0
+
+
+def _own(row: Sized) -> bool:
+    return True
+
+
+def _same_numbers(row: Sized) -> bool:
+    return False
+
+
+def _changed(row: Sized) -> bool:
+    return row.before != row.after
+
+
+_ONE_BY_ONE = ("flatten", "relu", "relu6", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky", "bn", "lrn", "dropout",
+               "softmax", "scale")  # fmt: skip
+VALUES: dict[str, Callable[[Sized], bool]] = {
+    **dict.fromkeys(("conv", "maxpool", "avgpool", "minpool", "subsample", "gap", "gmp", "dense", "rbf"), _own),
+    **dict.fromkeys(_ONE_BY_ONE, _same_numbers),
+    "identity": _changed,
+    "add": _own,
+    "concat": _same_numbers,
+    "regions": _same_numbers,
+    "aux": _same_numbers,
+}
+"""One row a kind of the tree: whether what leaves it are new values. Those of a layer that changes each value in its
+place, or puts maps side by side, have been counted before it: so VGG's table has 15 237 608, input included."""
+
+
+def values(row: Sized) -> int:
+    """The values that a row makes for one picture: 0 where it only changes or hands on those that arrive."""
+    return numbers(row.after) if VALUES[row.item.kind](row) else 0
+
+
+def in_aux(sizes: Sizes) -> frozenset[str]:
+    """The names of the layers that stand in side classifiers, which prediction leaves out."""
     scopes = tuple(f"{row.item.name}." for row in sizes.rows if isinstance(row.item, Aux))
-    return sum(parameter_count(row) for row in sizes.rows if row.item.name.startswith(scopes))
+    return frozenset(row.item.name for row in sizes.rows if row.item.name.startswith(scopes))
