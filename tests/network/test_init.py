@@ -6,11 +6,15 @@ import math
 import re
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+import convscope.explain.reference as book
+from convscope.network import lenet5, whiten
 from convscope.network.build import Network
+from convscope.network.cost import LENET5_KERNELS
 from convscope.network.init import draw
 from convscope.network.shapes import NetworkError
 from convscope.notation.tree import Init
@@ -150,8 +154,17 @@ def test_dirac_hands_its_maps_on(kernel: str, groups: int) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("relu, conv 3x3 4 init=whiten", "line 1, column 7: conv1 can't start as init=whiten: this version doesn't "
-         "show a network the training pictures before it is built. Use init=kaiming."),
+        ("relu, conv 3x3 4 init=whiten", "line 1, column 7: conv1 can't start as init=whiten: it takes the pictures' "
+         "own patches, so it must be a convolution and the network's first layer. Use init=kaiming."),
+        ("dense 4 init=whiten", "dense1 can't start as init=whiten: it takes the pictures' own patches, so it must"),
+        ("conv 3x3 4 groups=2 init=whiten", "conv1 can't start as init=whiten: its filters see all channels. Leave "
+         "groups= and connect= out, or use init=kaiming."),
+        ("conv 5x3 4 init=whiten", "conv1 can't start as init=whiten: its kernel must fit into the picture without "
+         "padding. Use a smaller kernel, or init=kaiming."),
+        ("conv 3x3 4 bias_init=whiten", "line 1, column 1: conv1 can't start as bias_init=whiten: patches give filters "
+         "and no biases, so it must be init=. Use a number."),
+        ("conv 1x1 6, conv 3x3 16 connect=lenet5 init=dirac", "line 1, column 13: conv2 can't start as init=dirac: it "
+         "hands maps on one to one, and connect= says which maps meet. Use kaiming."),
         ("dense 4 init=dirac", "line 1, column 1: dense1 can't start as init=dirac: it hands maps on, so it must be a "
          "convolution's init=. Use kaiming, or a number."),
         ("conv 3x3 4 bias_init=dirac", "line 1, column 1: conv1 can't start as bias_init=dirac: it hands maps on"),
@@ -160,6 +173,106 @@ def test_dirac_hands_its_maps_on(kernel: str, groups: int) -> None:
 def test_a_start_that_a_layer_cannot_take(text: str, sentence: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(sentence)):
         Network(text, input=(4, 4, 2))
+
+
+# What joins some maps alone
+
+
+def test_each_map_starts_by_the_maps_that_it_sees() -> None:
+    weight = weights("conv 1x1 6, conv 9x9 16 connect=lenet5", (9, 9, 1))["conv2.weight"].double()
+    assert weight.shape == (60, 9, 9)
+    for rows, seen in ((weight[:18], 3), (weight[18:54], 4), (weight[54:], 6)):
+        spread(rows, math.sqrt(2 / (seen * 81)))
+
+
+def test_table_i() -> None:
+    """The network's list and the textbook's drawing of the same table; each map of S2 goes to 10 maps of C3."""
+    assert [list(np.flatnonzero(row)) for row in book.TABLE_I] == [list(seen) for seen in lenet5.JOINED]
+    assert len(lenet5.KERNELS) == LENET5_KERNELS == book.TABLE_I.sum()
+    assert set(book.TABLE_I.sum(axis=0)) == {lenet5.FEEDS}
+
+
+def test_the_ten_drawings() -> None:
+    """84 numbers of 1 and -1 each, no two alike: at least 5 cells apart."""
+    drawings = np.array(lenet5.centres())
+    assert drawings.shape == (10, 84)
+    assert set(drawings.ravel()) == {-1, 1}
+    apart = (drawings[:, None] != drawings).sum(axis=2)
+    assert apart[~np.eye(10, dtype=bool)].min() >= 5
+    one = drawings[1].reshape(12, 7)
+    assert (one[:, 3] == 1).all()
+
+
+def test_subsampling_starts_as_the_mean() -> None:
+    found = Network("subsample 2x3", input=(4, 6, 2))
+    x = torch.randn(2, 2, 4, 6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found(x), torch.nn.functional.avg_pool2d(x, (2, 3)))
+
+
+# From the training pictures
+
+
+def blurred(count: int = 200) -> Tensor:
+    """Pictures (N, 2, 8, 8) whose neighbours go together."""
+    noise = torch.randn(count, 2, 9, 9, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.avg_pool2d(noise, 2, 1) + 0.5
+
+
+def whitened(units: int, kernel: str = "2x2", more: str = "") -> Network:
+    network = Network(f"conv {kernel} {units} valid bias=no init=whiten {more}", input=(8, 8, 2))
+    network.whiten(blurred())
+    return network
+
+
+@pytest.mark.parametrize("more", ["", "dilation=2", "bias=no"])
+def test_whitened_maps_are_uncorrelated_and_of_one_spread(more: str) -> None:
+    more = "" if more == "bias=no" else more
+    maps = whitened(16, more=more)(blurred()).detach().double().transpose(0, 1).flatten(1)
+    found = torch.cov(maps)
+    torch.testing.assert_close(found[:8, :8], torch.eye(8, dtype=torch.float64), atol=0.02, rtol=0)
+    torch.testing.assert_close(found[:8, 8:], -torch.eye(8, dtype=torch.float64), atol=0.02, rtol=0)
+
+
+def test_fewer_and_more_units_than_directions() -> None:
+    whole = whitened(16).state_dict()["conv1.weight"]
+    assert torch.equal(whole[8:], -whole[:8])
+    fewer = whitened(7).state_dict()["conv1.weight"]
+    assert torch.equal(fewer, torch.cat([whole[:4], -whole[:3]]))
+    more = whitened(20)
+    assert torch.equal(more.state_dict()["conv1.weight"][:16], whole)
+    plain = Network("conv 2x2 20 bias=no", input=(8, 8, 2)).state_dict()["conv1.weight"]
+    assert torch.equal(more.state_dict()["conv1.weight"][16:], plain[16:])
+
+
+def test_the_strongest_direction_comes_first() -> None:
+    """Of pictures that are blurred, the mean of a patch varies most: its filter has one sign throughout a channel."""
+    first = whitened(16).state_dict()["conv1.weight"][:2]
+    sums, sizes = first.sum((2, 3)).abs(), first.abs().sum((2, 3))
+    assert (sums > 0.9 * sizes).sum() >= 2
+
+
+def test_the_covariance_is_numpys() -> None:
+    x = blurred(5)
+    patches = np.lib.stride_tricks.sliding_window_view(x.double().numpy(), (2, 3), (2, 3))  # (N, C, oh, ow, 2, 3)
+    rows = patches.transpose(0, 2, 3, 1, 4, 5).reshape(-1, 12)
+    told = np.cov(rows.T, bias=True)
+    np.testing.assert_allclose(whiten.covariance(x, (2, 3), (1, 1)).numpy(), told, rtol=1e-10, atol=1e-12)
+
+
+def test_whiten_waits_for_pictures_and_says_so() -> None:
+    network = Network("conv 2x2 4 init=whiten", input=(8, 8, 2))
+    sentence = (
+        "conv1 starts as init=whiten, which takes its filters from training pictures. Call network.whiten(pictures) "
+        "once before the first forward pass."
+    )
+    with pytest.raises(NetworkError, match=re.escape(sentence)):
+        network(blurred(2))
+    with pytest.raises(NetworkError, match=r"init=whiten needs at least two patches of pictures\. Got 0\. Give more"):
+        network.whiten(blurred(0))
+    other = whitened(4, more="bias_init=0")
+    network.load_state_dict({**network.state_dict(), "conv1.weight": other.state_dict()["conv1.weight"]})
+    network(blurred(2))
+    Network("conv 2x2 4 init=whiten", input=(8, 8, 2), seed=None)(blurred(2))
 
 
 # The key: seed, kind, ordinal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -15,11 +16,9 @@ from numpy.typing import NDArray
 from convscope.network.build import Network
 from convscope.network.layers import MODULES
 from convscope.network.shapes import NetworkError
+from convscope.notation.kinds import KINDS
 from network.textbook_walk import RULES, Walk, in_float64
 from oracle import cases
-
-LATER = {"subsample", "rbf", "regions", "aux"}
-"""Kinds that this version reads and doesn't build."""
 
 
 def numbers(*shape: int, salt: int = 0) -> NDArray[np.float64]:
@@ -56,13 +55,17 @@ def agree(text: str, size: tuple[int, int, int], pictures: int = 2, training: bo
     tensors = {name: in_float64(tensor) for name, tensor in network.state_dict().items()}
     x = torch.from_numpy(values.copy()).requires_grad_()
     drops = [label for label in network.labels if "dropout" in label]
-    y, dropped = network(x, keep=drops)
-    kept = {label: in_float64(tensor != 0) for label, tensor in dropped.items()}
-    walk = Walk(tensors, training, kept)
+    y, found = network(x, keep=[*drops, *network.aux])
+    kept = {label: in_float64(found[label] != 0) for label in drops}
+    walk = Walk(tensors, training, kept, {label: lambda up: numbers(*up.shape, salt=77) for label in network.aux})
     told, backward = walk.network(network.sizes.body, values)
     close(y, told, f"{text}: forward")
     weights = numbers(*told.shape, salt=99)
-    y.backward(torch.from_numpy(weights))
+    total = (y * torch.from_numpy(weights)).sum()
+    for label in network.aux:
+        close(found[label], walk.logits[label], f"{text}: {label}")
+        total = total + (found[label] * torch.from_numpy(numbers(*found[label].shape, salt=77))).sum()
+    total.backward()
     close(x.grad, backward(weights), f"{text}: gradient of the input")
     assert set(walk.gradients) == {name for name, _ in network.named_parameters()}
     for name, parameter in network.named_parameters():
@@ -106,6 +109,11 @@ LAYERS: dict[str, tuple[int, int, int]] = {
     "conv 3x3 3 full border=replicate": (4, 5, 2),
     "conv 3x3 3 dilation=2 border=1": (6, 7, 2),
     "conv 3x3 4 pad=1x0 border=reflect groups=2": (6, 7, 2),
+    "conv 3x3 3 bias=position": (5, 6, 2),
+    "conv 5x3 4 /2 bias=position groups=2 border=replicate": (7, 6, 2),
+    "conv 5x5 16 valid connect=lenet5": (8, 7, 6),
+    "conv 3x2 16 /2 connect=lenet5 border=reflect bias=no": (5, 6, 6),
+    "conv 3x3 16 dilation=2 connect=lenet5 bias=position": (5, 6, 6),
     # pooling: each kind is put in place of POOL
     "POOL 2": (6, 7, 3),
     "POOL 3 /2": (7, 8, 3),
@@ -124,6 +132,9 @@ LAYERS: dict[str, tuple[int, int, int]] = {
     "POOL to=3x7": (5, 4, 2),
     "POOL to=1x2": (5, 4, 2),
     # everything else
+    "subsample 2": (6, 7, 3),
+    "subsample 3x2": (7, 8, 2),
+    "subsample 1": (3, 4, 2),
     "gap": (5, 4, 3),
     "gmp": (5, 4, 3),
     "dense": (3, 4, 2),
@@ -147,6 +158,10 @@ LAYERS: dict[str, tuple[int, int, int]] = {
     "bn shift=no": (4, 3, 3),
     "bn scale=no shift=no": (4, 3, 3),
     "dense 4, bn": (3, 3, 2),
+    "bn per=activation": (4, 3, 3),
+    "bn per=activation eps=1e-3 momentum=0.3 scale=no": (4, 3, 2),
+    "bn per=activation shift=no": (4, 3, 2),
+    "dense 4, bn per=activation": (3, 3, 2),
     "lrn": (3, 4, 7),
     "lrn 3 k=1 alpha=0.5 beta=0.5": (3, 4, 5),
     "lrn 9 k=1 alpha=1.111e-4 beta=0.75": (3, 4, 4),
@@ -165,7 +180,15 @@ LAYERS: dict[str, tuple[int, int, int]] = {
     "identity 4": (5, 6, 3),
     "identity /2x1": (5, 6, 3),
     "identity 3 /3x2": (7, 5, 3),
+    "rbf 10": (12, 7, 1),
+    "dense 84, tanh scaled, rbf 10": (4, 3, 2),
     # structure
+    "regions 2x2 ( conv 3x3 3 )": (6, 8, 2),
+    "regions 3x1 ( conv 3x2 3 /2, bn, add( relu | conv 1x1 3 ) )": (9, 5, 2),
+    "regions 1x2 ( regions 2x1 ( conv 2x2 2 valid ), maxpool 2 )": (8, 8, 1),
+    "conv 3x3 3, aux ( gap, conv 1x1 classes ), relu": (5, 4, 2),
+    "aux weight=0.5 ( conv 3x3 2, relu, dense ), conv 3x3 3, head: aux ( dense ), dense": (5, 4, 2),
+    "add( conv 1x1 2 | aux ( dense 3, aux ( dense 5 ), dense 5 ), relu )": (3, 4, 2),
     "add( conv 3x3 3 | identity )": (5, 4, 3),
     "add( conv 3x3 6 /2 pad=1, bn | identity 6 /2 | conv 1x1 6 /2 )": (7, 6, 3),
     "concat( conv 1x1 2 | conv 3x3 3, relu | maxpool 3 /1 same, conv 1x1 4 | identity )": (5, 6, 3),
@@ -188,6 +211,8 @@ NETWORKS: dict[str, tuple[int, int, int]] = {
     "conv 5x5 4 valid, relu, maxpool 2, conv 3x3 5 valid, relu, maxpool 2, dense 10": (14, 14, 1),
     "conv 3x3 6 pad=1 bias=no, bn, leaky 0.1, 2 * ( conv 3x3 in groups=in, gelu, conv 1x1 6, silu ), "
     "conv 1x1 classes, gap": (9, 7, 3),
+    "conv 5x5 6 valid, subsample 2, sigmoid, conv 5x5 16 valid connect=lenet5, subsample 2, tanh scaled, "
+    "conv 5x5 7 valid, tanh scaled, dense 84, tanh scaled, rbf 10": (32, 32, 1),
     "let plain(c) = ( add( conv 3x3 c bias=no, bn, relu, conv 3x3 c bias=no, bn | identity ), relu )\n"
     "let down(c) = ( add( conv 3x3 c /2 pad=1 bias=no, bn, relu, conv 3x3 c bias=no, bn\n"
     "                   | conv 1x1 c /2 bias=no, bn ), relu )\n"
@@ -197,9 +222,9 @@ NETWORKS: dict[str, tuple[int, int, int]] = {
 
 
 def test_every_kind_is_in_the_walk_and_in_the_table() -> None:
-    assert set(RULES) | LATER == set(MODULES)
-    words = {word for text, _ in TABLE for word in text.replace(",", " ").split()}
-    assert set(RULES) <= words
+    assert set(RULES) == set(MODULES) == set(KINDS)
+    words = {word for text, _ in TABLE for word in re.findall(r"[a-z]\w*", text)}
+    assert set(RULES) | {"add", "concat", "regions", "aux", "connect", "activation", "position"} <= words
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["predicts", "trains"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 
 import convscope.explain.reference as book
 from convscope.explain.reference import Array
-from convscope.notation.tree import Branches, Item, Layer, Sequence
+from convscope.network.lenet5 import centres
+from convscope.notation.tree import Aux, Item, Layer, Regions, Sequence
 
 Backward = Callable[[Array], Array]
 
@@ -17,12 +19,20 @@ Backward = Callable[[Array], Array]
 class Walk:
     """Walks a body (numbers resolved) with tensors by their name in the state dict.
 
-    training: batch statistics, and dropout by `kept` (label to mask). After `backward`, `gradients` has one array a
+    training: batch statistics, and dropout by `kept` (label to mask). sides: for each `aux` what its logits are sent
+    back; `logits` has these after `forward`. After `backward`, `gradients` has one array a
     parameter; after `forward`, `running` has the statistics that batch normalisation is left with.
     """
 
-    def __init__(self, tensors: dict[str, Array], training: bool = False, kept: dict[str, Array] | None = None) -> None:
-        self.tensors, self.training, self.kept = tensors, training, kept or {}
+    def __init__(
+        self,
+        tensors: dict[str, Array],
+        training: bool = False,
+        kept: dict[str, Array] | None = None,
+        sides: dict[str, Callable[[Array], Array]] | None = None,
+    ) -> None:
+        self.tensors, self.training, self.kept, self.sides = tensors, training, kept or {}, sides or {}
+        self.logits: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
         self.running: dict[str, Array] = {}
 
@@ -50,7 +60,10 @@ class Walk:
     def item(self, item: Item, x: Array) -> tuple[Array, Backward]:
         if isinstance(item, Layer):
             return RULES[item.kind](self, item, x)
-        assert isinstance(item, Branches)
+        if isinstance(item, Regions):
+            return self.regions(item, x)
+        if isinstance(item, Aux):
+            return self.aux(item, x)
         walked = [self.sequence(branch, x) for branch in item.branches]
         outs = [y for y, _ in walked]
         join, split = (book.add, book.add_gradient) if item.kind == "add" else (book.concat, book.concat_gradient)
@@ -61,6 +74,22 @@ class Walk:
             return book.add([back(part) for (_, back), part in zip(walked, parts, strict=True)])
 
         return join(outs), backward
+
+    def regions(self, item: Regions, x: Array) -> tuple[Array, Backward]:
+        walked = [self.sequence(part, cell) for part, cell in zip(item.parts, book.regions(x, item.grid), strict=True)]
+
+        def backward(upstream: Array) -> Array:
+            cells = book.regions(upstream, item.grid)
+            backs = [back(cell) for (_, back), cell in zip(walked, cells, strict=True)]
+            return book.regions_gradient(backs, item.grid)
+
+        return book.regions_gradient([y for y, _ in walked], item.grid), backward
+
+    def aux(self, item: Aux, x: Array) -> tuple[Array, Backward]:
+        """Hands x on; where `sides` has an upstream for the side's logits, its gradient joins the main one."""
+        logits, back = self.network(item.body, x)
+        self.logits[item.name] = logits
+        return x, lambda upstream: upstream + back(self.sides[item.name](logits))
 
     def tensor(self, layer: Layer, name: str) -> Array | None:
         return self.tensors.get(f"{layer.name}.{name}")
@@ -91,9 +120,13 @@ def _conv(walk: Walk, layer: Layer, x: Array) -> tuple[Array, Backward]:
     assert isinstance(groups, int)
     assert isinstance(border, int | float | str)
     how = (layer.stride or 1, dilation, groups, layer.padding or "same", border)
+    if layer.options["connect"] == "lenet5":
+        weight = book.join(weight, book.TABLE_I)
 
     def backward(upstream: Array) -> Array:
-        d_x, d_weight, d_bias = book.conv_gradient(x, weight, upstream, *how)
+        d_x, d_weight, d_bias = book.conv_gradient(x, weight, upstream, *how, layer.options["bias"] == "position")
+        if layer.options["connect"] == "lenet5":
+            d_weight = book.join_gradient(d_weight, book.TABLE_I)
         walk.learn(layer, weight=d_weight, bias=d_bias)
         return d_x
 
@@ -139,7 +172,45 @@ def _dense(walk: Walk, layer: Layer, x: Array) -> tuple[Array, Backward]:
     return book.dense(x, weight, walk.tensor(layer, "bias")), backward
 
 
+def _subsample(walk: Walk, layer: Layer, x: Array) -> tuple[Array, Backward]:
+    weight, bias = walk.needed(layer, "weight"), walk.needed(layer, "bias")
+    assert layer.kernel is not None
+    kernel = layer.kernel
+
+    def backward(upstream: Array) -> Array:
+        d_x, d_weight, d_bias = book.subsample_gradient(x, weight, upstream, kernel)
+        walk.learn(layer, weight=d_weight, bias=d_bias)
+        return d_x
+
+    return book.subsample(x, weight, bias, kernel), backward
+
+
+def _rbf(walk: Walk, layer: Layer, x: Array) -> tuple[Array, Backward]:
+    drawings = np.array(centres(), dtype=np.float64)
+    return book.rbf(x, drawings), lambda up: book.rbf_gradient(x, up, drawings)
+
+
+def _bn_per_activation(walk: Walk, layer: Layer, x: Array) -> tuple[Array, Backward]:
+    """The layer of units that it is: statistics and gradients are those of C * H * W units."""
+    names = [f"{layer.name}.{name}" for name in ("weight", "bias", "running_mean", "running_var")]
+    flat = {name: walk.tensors[name].ravel() for name in names if name in walk.tensors}
+    inner = Walk(flat, walk.training)
+    plain = dataclasses.replace(layer, options={**layer.options, "per": "map"})
+    y, back = _bn(inner, plain, book.flatten(x))
+    shape = x.shape[1:]
+    walk.running |= {name: values.reshape(shape) for name, values in inner.running.items()}
+
+    def backward(upstream: Array) -> Array:
+        d_x = back(book.flatten(upstream))
+        walk.gradients |= {name: values.reshape(shape) for name, values in inner.gradients.items()}
+        return d_x.reshape(x.shape)
+
+    return y.reshape(x.shape), backward
+
+
 def _bn(walk: Walk, layer: Layer, x: Array) -> tuple[Array, Backward]:
+    if layer.options["per"] == "activation":
+        return _bn_per_activation(walk, layer, x)
     scale, shift, eps = walk.tensor(layer, "weight"), walk.tensor(layer, "bias"), _real(layer, "eps")
     mean, variance = walk.needed(layer, "running_mean"), walk.needed(layer, "running_var")
 
@@ -186,6 +257,7 @@ RULES: dict[str, Rule] = {
     "maxpool": _pool("maxpool"),
     "avgpool": _pool("avgpool"),
     "minpool": _pool("minpool"),
+    "subsample": _subsample,
     "gap": _plain("gap"),
     "gmp": _plain("gmp"),
     "dense": _dense,
@@ -204,6 +276,7 @@ RULES: dict[str, Rule] = {
     "softmax": _plain("softmax"),
     "scale": _scale,
     "identity": _identity,
+    "rbf": _rbf,
 }
 
 

@@ -5,18 +5,18 @@ The plain float32 module is what a network means; anything faster has to agree w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
 from convscope.errors import unknown
-from convscope.network import init
+from convscope.network import init, whiten
 from convscope.network.layers import MODULES
 from convscope.network.shapes import NetworkError, Sized, Sizes, option, resolve
 from convscope.notation import canonical, parse, write_out
-from convscope.notation.tree import Branches, Item, Layer, Sequence
+from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence
 
 
 class _Scope(nn.Module):
@@ -32,6 +32,8 @@ class _Scope(nn.Module):
 
 class Network(_Scope):
     """A convolutional network from one line of text.
+
+    aux is the weight of each side classifier in the loss, by its label.
 
     text: the notation (docs/notation.md). input: (height, width, channels) and classes: a count, in place of what
     the text says. seed: of the initial weights; None leaves them unfilled, for weights that are loaded.
@@ -50,17 +52,17 @@ class Network(_Scope):
         tree = parse(text)
         self.sizes: Sizes = resolve(write_out(tree), input, classes)
         self.text = canonical(tree)
-        self.aux: dict[str, float] = {}
+        self.aux = {row.item.name: row.item.weight for row in self.sizes.rows if isinstance(row.item, Aux)}
         self._penalties: list[tuple[str, float, float]] = []
         self._called: dict[str, nn.Module] = {}
         ordinals: dict[str, int] = {}
         for row in self.sizes.rows:
-            if isinstance(row.item, Branches):
-                continue
-            module = MODULES[row.item.kind](row)
-            self._place(row.item.name, module)
             if isinstance(row.item, Layer):
+                module = MODULES[row.item.kind](row)
+                self._place(row.item.name, module)
                 self._prepare(row, module, seed, ordinals)
+        whitened = whiten.layers(self.sizes)
+        self._unfilled = set(whitened if seed is not None else ())
 
     def _place(self, name: str, module: nn.Module) -> None:
         """Register a module so that its tensors carry the layer's name, scopes and all: `layer2.0.conv1.weight`."""
@@ -117,18 +119,37 @@ class Network(_Scope):
     def forward(self, x: Tensor, keep: Iterable[str] | None = None) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """x: (N, C, H, W) float to logits (N, classes), or whatever the network ends in.
 
-        keep: labels; then also what leaves each of these layers, by label. Raises NetworkError for an unknown label.
+        keep: labels; then also what leaves each of these layers, by label. A side classifier (`aux`) runs only where
+        its label, or one inside it, is kept; what is kept under its own label is its logits (N, classes), not the data
+        that it hands on. Raises NetworkError for an unknown label, and where `init=whiten` has seen no pictures yet.
         """
+        if self._unfilled:
+            raise NetworkError(
+                f"{', '.join(sorted(self._unfilled))} starts as init=whiten, which takes its filters from training "
+                "pictures. Call network.whiten(pictures) once before the first forward pass."
+            )
         wanted: dict[str, Tensor | None] = dict.fromkeys(keep or ())
         for label in wanted:
             if label not in self.labels:
                 raise NetworkError(unknown("layer", label, self.labels))
-        logits = self._sequence(self.sizes.body, x, wanted)
-        if logits.dim() == 4 and logits.shape[2:] == (1, 1):
-            logits = logits.flatten(1)
+        logits = _flat(self._sequence(self.sizes.body, x, wanted))
         if keep is None:
             return logits
         return logits, {label: tensor for label, tensor in wanted.items() if tensor is not None}
+
+    def after(self, label: str, x: Tensor) -> Tensor:
+        """What the rest of the network makes of x: (N, ...), which has left the top-level item `label`: its logits.
+
+        `network.after(label, kept[label])` is `network(pictures)`. Raises NetworkError for a label that isn't at the
+        top level, where all that follows hangs on x alone.
+        """
+        items = self.sizes.body.items
+        names = [item.name for item in items]
+        if label not in names:
+            raise NetworkError(unknown("layer outside of all branches", label, names))
+        for item in items[names.index(label) + 1 :]:
+            x = self._item(item, x, {})
+        return _flat(x)
 
     def _sequence(self, sequence: Sequence, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
         for item in sequence.items:
@@ -136,12 +157,57 @@ class Network(_Scope):
         return x
 
     def _item(self, item: Item, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
-        if isinstance(item, Branches):
-            outs = [self._sequence(branch, x, kept) for branch in item.branches]
-            y = sum(outs[1:], outs[0]) if item.kind == "add" else torch.cat(outs, 1)
-        else:
-            y = self._called[item.name](x)
-            assert isinstance(y, Tensor)
+        if isinstance(item, Aux):
+            self._aux(item, x, kept)
+            return x
+        y = self._called[item.name](x) if isinstance(item, Layer) else self._form(item, x, kept)
         if item.name in kept:
             kept[item.name] = y
         return y
+
+    def _form(self, item: Branches | Regions, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
+        if isinstance(item, Regions):
+            return self._regions(item, x, kept)
+        outs = [self._sequence(branch, x, kept) for branch in item.branches]
+        return sum(outs[1:], outs[0]) if item.kind == "add" else torch.cat(outs, 1)
+
+    def _regions(self, item: Regions, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
+        """Each part of x: (N, C, H, W) through its own copy of the body, and put back in its place."""
+        rows, columns = item.grid
+        if x.shape[2] % rows or x.shape[3] % columns:
+            raise NetworkError(
+                f"{item.name} cuts its maps into {rows}x{columns} equal parts. Got maps of {x.shape[2]}x{x.shape[3]}. "
+                "Give pictures of a size that divides."
+            )
+        cells = [cell for band in x.chunk(rows, 2) for cell in band.chunk(columns, 3)]
+        outs = [self._sequence(part, cell, kept) for part, cell in zip(item.parts, cells, strict=True)]
+        return torch.cat([torch.cat(outs[i : i + columns], 3) for i in range(0, len(outs), columns)], 2)
+
+    def _aux(self, item: Aux, x: Tensor, kept: dict[str, Tensor | None]) -> None:
+        """Run a side classifier, where it or a layer inside it is kept: prediction must not pay for it."""
+        if any(label == item.name or label.startswith(f"{item.name}.") for label in kept):
+            logits = _flat(self._sequence(item.body, x, kept))
+            if item.name in kept:
+                kept[item.name] = logits
+
+    def whiten(self, pictures: Tensor) -> None:
+        """Fill a first layer that starts as `init=whiten` from pictures (N, C, H, W) as the network sees them.
+
+        More units than there are directions and negatives keep their kaiming start. A network without one stays as it
+        is. Raises NetworkError for fewer than two patches.
+        """
+        for row in self.sizes.rows:
+            if row.item.name in whiten.layers(self.sizes):
+                whiten.fill(self._called[row.item.name], row, pictures)
+                self._unfilled.discard(row.item.name)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As every module's. Loaded weights are filled, so `init=whiten` waits for no pictures any more."""
+        done = super().load_state_dict(state_dict, strict=strict, assign=assign)
+        self._unfilled -= {name for name in self._unfilled if f"{name}.weight" in state_dict}
+        return done
+
+
+def _flat(logits: Tensor) -> Tensor:
+    """An end of N x classes x 1 x 1 as (N, classes); any other as it is."""
+    return logits.flatten(1) if logits.dim() == 4 and logits.shape[2:] == (1, 1) else logits

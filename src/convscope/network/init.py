@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from convscope import draws
+from convscope.network import lenet5
 from convscope.network.shapes import NetworkError, option, where
 from convscope.notation.tree import Init, Layer
 
@@ -61,7 +62,7 @@ def draw(
     value = how.value if how.value is not None else 0.0
     if how.kind == "constant":
         return torch.full(shape, value)
-    if how.kind == "kaiming":  # He et al. 2015, equation 10
+    if how.kind in ("kaiming", "whiten"):  # He et al. 2015, equation 10; `whiten` overwrites it with what pictures say
         return _normal(shape, seed, ordinal, stream, math.sqrt(2 / inputs))
     if how.kind == "glorot":  # Glorot and Bengio 2010, equation 16
         bound = math.sqrt(6 / (inputs + outputs))
@@ -79,12 +80,12 @@ def draw(
 def _check(layer: Layer, name: str, how: Init) -> None:
     """What a layer's tensors can't take; raises NetworkError."""
     at = f"{where(layer.place)}: {layer.name} can't start as {name}={how.kind}: "
-    if how.kind == "whiten":
-        raise NetworkError(
-            f"{at}this version doesn't show a network the training pictures before it is built. Use init=kaiming."
-        )
+    if how.kind == "whiten" and name == "bias_init":
+        raise NetworkError(f"{at}patches give filters and no biases, so it must be init=. Use a number.")
     if how.kind == "dirac" and (layer.kind, name) != ("conv", "init"):
         raise NetworkError(f"{at}it hands maps on, so it must be a convolution's init=. Use kaiming, or a number.")
+    if how.kind == "dirac" and layer.options["connect"] != "all":
+        raise NetworkError(f"{at}it hands maps on one to one, and connect= says which maps meet. Use kaiming.")
 
 
 def fill(module: torch.nn.Module, layer: Layer, seed: int, ordinal: int) -> None:
@@ -93,13 +94,28 @@ def fill(module: torch.nn.Module, layer: Layer, seed: int, ordinal: int) -> None
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
     if layer.kind not in ("conv", "dense") or not isinstance(weight, Tensor):
         return
-    window = weight[0, 0].numel() if weight.dim() == 4 else 1
     groups = option(layer, "groups", int) if layer.kind == "conv" else 1
-    fans = (weight.shape[1] * window, weight.shape[0] // groups * window)
     with torch.no_grad():
         for tensor, name in ((weight, "init"), (bias, "bias_init")):
             how = option(layer, name, Init)
             if isinstance(tensor, Tensor):
                 _check(layer, name, how)
                 stream = f"init {layer.kind} {name}"
-                tensor.copy_(draw(how, tensor.shape, fans, seed, ordinal, stream, groups))
+                for of_weight, of_bias, fans in _fans(weight, groups):
+                    # the n-th number depends on its place alone, so rows of several draws make one tensor
+                    rows = of_weight if tensor is weight else of_bias
+                    tensor[rows] = draw(how, tensor.shape, fans, seed, ordinal, stream, groups)[rows]
+
+
+def _fans(weight: Tensor, groups: int) -> list[tuple[slice, slice, tuple[int, int]]]:
+    """(inputs, outputs) of a unit, with the rows of weight and bias that it holds for: all, but where `connect=` lets
+    each map see another number of maps."""
+    if weight.dim() == 3:  # 60 kernels of (kh, kw)
+        window, found, start = weight[0].numel(), [], 0
+        for turn, seen in enumerate(map(len, lenet5.JOINED)):
+            rows = slice(start, start + seen)
+            found.append((rows, slice(turn, turn + 1), (seen * window, lenet5.FEEDS * window)))
+            start += seen
+        return found
+    window = weight[0, 0].numel() if weight.dim() == 4 else 1
+    return [(slice(None), slice(None), (weight.shape[1] * window, weight.shape[0] // groups * window))]

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from convscope.network import lenet5
 from convscope.network.cost import buffers, parameters
 from convscope.network.geometry import Padding, Windows, counts, windows
-from convscope.network.shapes import NetworkError, Sized, dilation_of, option, where
+from convscope.network.shapes import Sized, dilation_of, option
 from convscope.notation.tree import Layer, Size
 
 
@@ -156,12 +157,62 @@ class Conv(_Learned):
         )
 
 
+class JoinedConv(Conv):
+    """`conv connect=lenet5`: a convolution of 6 maps to 16 in which only 60 of the 96 pairs have a kernel.
+
+    weight: (60, kh, kw), in the order of table I. LeCun et al. 1998, section II.B.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, 6, H, W) to (N, 16, H', W')."""
+        maps, seen = zip(*lenet5.KERNELS, strict=True)
+        whole = self.weight.new_zeros((16, 6, *self.weight.shape[1:]))
+        whole = whole.index_put((torch.tensor(maps), torch.tensor(seen)), self.weight)  # the other 36 stay 0
+        return convolution(x, whole, self.bias, self.stride, self.padding, self.dilation, self.groups, self.border)
+
+
 class Dense(_Learned):
     """`dense`: every input to every unit."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, ...), flattened channels first, to (N, units)."""
         return F.linear(x.flatten(1), self.weight, self.bias)
+
+
+class Subsample(nn.Module):
+    """`subsample`: the sum of each window times a weight plus a bias, one pair a map. LeCun et al. 1998, section II.B.
+
+    It starts as the mean: weight 1 / window, bias 0. The paper says no start of its own for these layers.
+    """
+
+    def __init__(self, row: Sized) -> None:
+        super().__init__()
+        tensors = parameters(row)
+        self.kernel = _layer(row).kernel or (1, 1)
+        self.weight = nn.Parameter(torch.full(tensors["weight"], 1 / (self.kernel[0] * self.kernel[1])))
+        self.bias = nn.Parameter(torch.zeros(tensors["bias"]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W) to (N, C, H // kh, W // kw)."""
+        sums = F.avg_pool2d(x, self.kernel, divisor_override=1)
+        return sums * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class RadialBasis(nn.Module):
+    """`rbf`: minus the squared distance of 84 numbers to the drawing of each digit. Nothing of it is learned or stored.
+
+    LeCun et al. 1998, equation 7; the sign is ours, so that the largest wins as everywhere.
+    """
+
+    drawings: Tensor
+
+    def __init__(self, row: Sized) -> None:
+        super().__init__()
+        self.register_buffer("drawings", torch.tensor(lenet5.centres(), dtype=torch.float32), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, ...) of 84 numbers to (N, 10)."""
+        return -(x.flatten(1)[:, None] - self.drawings).square().sum(2)
 
 
 class BatchNorm(nn.Module):
@@ -185,6 +236,18 @@ class BatchNorm(nn.Module):
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
         )
+
+
+class BatchNormPerActivation(BatchNorm):
+    """`bn per=activation`: statistics, scale and shift for each position of each map, as after a dense layer. Ioffe and
+    Szegedy 2015, algorithm 1, without section 3.2, which shares them over a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W) or (N, C) to the same shape; in training it takes at least two pictures."""
+        scale, shift = (None if t is None else t.flatten() for t in (self.weight, self.bias))
+        mean, variance = self.running_mean.view(-1), self.running_var.view(-1)  # views: training writes through them
+        y = F.batch_norm(x.flatten(1), mean, variance, scale, shift, self.training, self.momentum, self.eps)
+        return y.view(x.shape)
 
 
 class Dropout(nn.Module):
@@ -267,22 +330,11 @@ def _plain(function: Callable[[Tensor], Tensor]) -> Callable[[Sized], nn.Module]
 
 
 def _conv(row: Sized) -> nn.Module:
-    if _layer(row).options.get("connect") == "lenet5":
-        return _later(row, "conv connect=lenet5")
-    return Conv(row)
+    return (JoinedConv if _layer(row).options["connect"] == "lenet5" else Conv)(row)
 
 
 def _bn(row: Sized) -> nn.Module:
-    if _layer(row).options["per"] == "activation":
-        return _later(row, "bn per=activation")
-    return BatchNorm(row)
-
-
-def _later(row: Sized, what: str = "") -> nn.Module:
-    raise NetworkError(
-        f"{where(row.item.place)}: {row.item.name} can't be built by this version yet: `{what or row.item.kind}` is "
-        f"read, shaped and counted, no more. Leave it out, or use a plain layer in its place."
-    )
+    return (BatchNormPerActivation if _layer(row).options["per"] == "activation" else BatchNorm)(row)
 
 
 MODULES: dict[str, Callable[[Sized], nn.Module]] = {
@@ -290,7 +342,7 @@ MODULES: dict[str, Callable[[Sized], nn.Module]] = {
     "maxpool": _maxpool,
     "avgpool": _avgpool,
     "minpool": _minpool,
-    "subsample": _later,
+    "subsample": Subsample,
     "gap": _plain(lambda x: x.mean((2, 3), keepdim=True)),
     "gmp": _plain(lambda x: F.adaptive_max_pool2d(x, 1)),  # of equals the first alone gets the gradient, as in maxpool
     "dense": Dense,
@@ -309,8 +361,6 @@ MODULES: dict[str, Callable[[Sized], nn.Module]] = {
     "softmax": _plain(lambda x: torch.softmax(x, 1)),
     "scale": _scale,
     "identity": _identity,
-    "rbf": _later,
-    "regions": _later,
-    "aux": _later,
+    "rbf": RadialBasis,
 }
-"""One row a layer kind: from its shapes to its module."""
+"""One row a layer kind: from its shapes to its module. The forms (add, concat, regions, aux) are the network's own."""

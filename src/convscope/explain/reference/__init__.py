@@ -9,12 +9,12 @@ is trained with it. Knows NumPy alone: no torch, no notation, no network.
 
     sizes       how large an output is, and how much border each side gets
     border      what lies outside the picture
-    conv        convolution
-    pooling     maximum, mean and minimum of windows, of cells, of whole maps
-    dense       fully connected, flatten, scale, identity, add, concat
+    conv        convolution, and LeNet-5's with some pairs of maps joined
+    pooling     maximum, mean and minimum of windows, of cells, of whole maps; LeNet-5's subsampling
+    dense       fully connected, rbf, flatten, scale, identity, add, concat, regions
     activation  relu and its relatives, softmax
     normalise   batch and local response normalisation, dropout
-    loss        cross-entropy, tutorial A's clipped mean, weight penalties
+    loss        cross-entropy, LeNet-5's loss, tutorial A's clipped mean, weight penalties
     steps       SGD, Adam, AdamW
 """
 
@@ -41,7 +41,7 @@ from convscope.explain.reference.activation import (
     tanh_scaled_gradient,
 )
 from convscope.explain.reference.border import add_border, add_border_gradient
-from convscope.explain.reference.conv import conv, conv_gradient
+from convscope.explain.reference.conv import TABLE_I, conv, conv_gradient, join, join_gradient
 from convscope.explain.reference.dense import (
     add,
     add_gradient,
@@ -53,6 +53,10 @@ from convscope.explain.reference.dense import (
     flatten_gradient,
     identity,
     identity_gradient,
+    rbf,
+    rbf_gradient,
+    regions,
+    regions_gradient,
     scale,
     scale_gradient,
 )
@@ -61,6 +65,8 @@ from convscope.explain.reference.loss import (
     clipped_mean_gradient,
     cross_entropy,
     cross_entropy_gradient,
+    map_criterion,
+    map_criterion_gradient,
     penalty,
     penalty_gradient,
 )
@@ -92,11 +98,14 @@ from convscope.explain.reference.pooling import (
     minpool_gradient,
     minpool_to,
     minpool_to_gradient,
+    subsample,
+    subsample_gradient,
 )
 from convscope.explain.reference.sizes import Array, Axis, axes, extent, out_size, pads
 from convscope.explain.reference.steps import adam, adamw, sgd
 
 __all__ = [
+    "TABLE_I",
     "Array",
     "Axis",
     "adam",
@@ -140,10 +149,14 @@ __all__ = [
     "gmp_gradient",
     "identity",
     "identity_gradient",
+    "join",
+    "join_gradient",
     "leaky",
     "leaky_gradient",
     "lrn",
     "lrn_gradient",
+    "map_criterion",
+    "map_criterion_gradient",
     "maxpool",
     "maxpool_gradient",
     "maxpool_to",
@@ -156,6 +169,10 @@ __all__ = [
     "pads",
     "penalty",
     "penalty_gradient",
+    "rbf",
+    "rbf_gradient",
+    "regions",
+    "regions_gradient",
     "relu",
     "relu6",
     "relu6_gradient",
@@ -169,6 +186,8 @@ __all__ = [
     "silu_gradient",
     "softmax",
     "softmax_gradient",
+    "subsample",
+    "subsample_gradient",
     "tanh",
     "tanh_gradient",
     "tanh_scaled",

@@ -26,6 +26,21 @@ def dense_gradient(x: Array, weight: Array, upstream: Array) -> tuple[Array, Arr
     return (upstream @ weight).reshape(x.shape), upstream.T @ flatten(x), upstream.sum(axis=0)
 
 
+def rbf(x: Array, centres: Array) -> Array:
+    """x (N, ...) flattened to (N, I), centres (K, I), to (N, K): y_k = - sum over i of (x_i - centre_ki)^2.
+
+    LeNet-5's output without its sign: there the smallest distance wins, here the largest number. LeCun, Bottou, Bengio
+    and Haffner, 1998, equation (7).
+    """
+    return np.asarray(-((flatten(x)[:, None] - centres) ** 2).sum(axis=2))
+
+
+def rbf_gradient(x: Array, upstream: Array, centres: Array) -> Array:
+    """-2 (x - centre_k), weighted by each class's upstream: a pull towards what should win, a push from the others."""
+    towards = -2.0 * (flatten(x)[:, None] - centres)  # (N, K, I)
+    return np.asarray((upstream[:, :, None] * towards).sum(axis=1)).reshape(x.shape)
+
+
 def flatten(x: Array) -> Array:
     """(N, C, H, W) to (N, C H W), channels first: value (c, h, w) comes to place (c H + h) W + w."""
     return x.reshape(len(x), math.prod(x.shape[1:]))
@@ -82,6 +97,27 @@ def add(branches: Sequence[Array]) -> Array:
 def add_gradient(branches: Sequence[Array], upstream: Array) -> list[Array]:
     """Every branch gets the whole gradient: this is how a shortcut lets it through."""
     return [upstream.copy() for _ in branches]
+
+
+def regions(x: Array, grid: Pair) -> list[Array]:
+    """The picture (N, C, H, W) cut into grid = (rows, columns) equal parts, row by row.
+
+    Raises ConvscopeError where they don't divide it.
+    """
+    rows, columns = pair(grid)
+    if x.shape[2] % rows or x.shape[3] % columns:
+        raise ConvscopeError(
+            f"regions must divide the picture. Got {rows} x {columns} of {x.shape[2]} x {x.shape[3]} cells. "
+            "Use numbers that divide height and width."
+        )
+    return [part for band in np.split(x, rows, axis=2) for part in np.split(band, columns, axis=3)]
+
+
+def regions_gradient(parts: Sequence[Array], grid: Pair) -> Array:
+    """Parts put back in their places: what joins the outputs of `regions`, and the gradients of its inputs."""
+    columns = pair(grid)[1]
+    bands = [np.concatenate(parts[i : i + columns], axis=3) for i in range(0, len(parts), columns)]
+    return np.concatenate(bands, axis=2)
 
 
 def concat(branches: Sequence[Array]) -> Array:

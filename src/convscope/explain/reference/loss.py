@@ -10,6 +10,9 @@ from convscope.explain.reference.sizes import Array
 
 Labels = NDArray[np.int64]
 
+RUBBISH = 1.0
+"""The j of `map_criterion`."""
+
 
 def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> float:
     """The mean over the pictures of - sum over classes of target_k log p_k, with p = softmax(logits).
@@ -27,6 +30,27 @@ def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> floa
 def cross_entropy_gradient(logits: Array, labels: Labels, smoothing: float = 0.0) -> Array:
     """(p - target) / N: what is too likely is pushed down, what is too unlikely up."""
     return (softmax(logits) - _targets(logits, labels, smoothing)) / len(logits)
+
+
+def map_criterion(logits: Array, labels: Labels, j: float = RUBBISH) -> float:
+    """LeNet-5's loss, of logits that are minus squared distances y: the mean over the pictures of
+
+        y_D + log(e^-j + sum over i of e^-y_i)
+
+    with D the label. It is the cross-entropy of K + 1 classes, the last of which ("rubbish") always lies j away: a
+    wrong class that is much farther than j is not pushed any farther. LeCun, Bottou, Bengio and Haffner, 1998, equation
+    (9), the maximum a posteriori criterion; the paper says that j is positive, and no number.
+    """
+    return cross_entropy(_with_rubbish(logits, j), labels)
+
+
+def map_criterion_gradient(logits: Array, labels: Labels, j: float = RUBBISH) -> Array:
+    """(p - target) / N, with p the softmax over the classes and the rubbish, whose own column nobody takes."""
+    return cross_entropy_gradient(_with_rubbish(logits, j), labels)[:, :-1]
+
+
+def _with_rubbish(logits: Array, j: float) -> Array:
+    return np.concatenate([logits, np.full((len(logits), 1), -j)], axis=1)
 
 
 def clipped_mean(logits: Array, labels: Labels, smallest: float = 1e-11) -> float:

@@ -16,7 +16,8 @@ def bn(
         y = scale (x - mean) / sqrt(variance + eps) + shift
 
     one mean, variance, scale and shift a map, over all pictures and places; the variance is the biased one (divided
-    by the count). Ioffe and Szegedy, 2015, algorithm 1 and section 3.2. No scale is 1, no shift is 0.
+    by the count). Ioffe and Szegedy, 2015, algorithm 1 and section 3.2. No scale is 1, no shift is 0. Without section
+    3.2 (`per=activation`) each position of each map is a unit of its own: `bn` of `flatten(x)`.
     """
     over = _all_but_channels(x)
     mean = x.mean(axis=over)

@@ -121,6 +121,23 @@ def minpool_to_gradient(x: Array, upstream: Array, to: Pair) -> Array:
     return maxpool_to_gradient(-x, upstream, to)
 
 
+def subsample(x: Array, weight: Array, bias: Array, kernel: Pair) -> Array:
+    """(N, C, H, W) to (N, C, oh, ow): weight times the sum of each window plus bias, one of each a map; windows stand
+    side by side. LeCun, Bottou, Bengio and Haffner, 1998, section II.B, layer S2."""
+    sums = _cells(x, *_axes(x, kernel, None, "valid", False), outside=0.0).sum(axis=0)
+    return np.asarray(sums * weight[:, None, None] + bias[:, None, None])
+
+
+def subsample_gradient(x: Array, weight: Array, upstream: Array, kernel: Pair) -> tuple[Array, Array, Array]:
+    """The gradients with respect to x, weight and bias: every cell of a window has the weight as its share."""
+    rows, columns = _axes(x, kernel, None, "valid", False)
+    sums = _cells(x, rows, columns, outside=0.0).sum(axis=0)
+    d_x = np.zeros(x.shape)
+    for i, j in np.ndindex(rows.kernel, columns.kernel):
+        d_x[..., rows.seen_by(i), columns.seen_by(j)] = upstream * weight[:, None, None]
+    return d_x, (upstream * sums).sum(axis=(0, 2, 3)), upstream.sum(axis=(0, 2, 3))
+
+
 def gap(x: Array) -> Array:
     """Global average: (N, C, H, W) to (N, C, 1, 1). Lin, Chen and Yan, "Network in network", 2014, section 3.2."""
     return np.asarray(x.mean(axis=(2, 3), keepdims=True))
