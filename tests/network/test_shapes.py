@@ -193,6 +193,24 @@ def test_every_arrow_is_asked(text: str) -> None:
             sizes(wrong, (8, 8, 3))
 
 
+OWN = "input 8x8x3, classes 10\nconv 3x3 8 /2 -> 4x4x8, conv 1x1 classes -> 4x4x10, gap, dense -> 10"
+
+
+def test_arrows_are_of_the_text_s_own_input_and_classes() -> None:
+    """A paper's table must not forbid another size of pictures, or another count of classes."""
+    assert sizes(OWN).output == (10,)
+    assert sizes(OWN, (8, 8, 3), 10).output == (10,)
+    assert sizes(OWN, (16, 12, 1)).by_name()["conv1"].after == (8, 6, 8)
+    assert sizes(OWN, classes=6).output == (6,)
+    for given in (None, (8, 8, 3)):
+        with pytest.raises(NetworkError, match="conv1 gives 4x4x8 where the text says -> 4x4x9"):
+            sizes(OWN.replace("4x4x8", "4x4x9"), given, 6)
+    with pytest.raises(NetworkError, match="conv2 gives 4x4x6 where the text says -> 4x5x10"):
+        sizes(OWN.replace("4x4x10", "4x5x10"), classes=6)
+    with pytest.raises(NetworkError, match="dense1 gives 10 where the text says -> 12"):
+        sizes(OWN.replace("-> 10", "-> 12"))
+
+
 # The tutorials' tables and counts
 
 ALEXNET = """
