@@ -15,6 +15,22 @@ from convscope.errors import ConvscopeError
 EXAMPLES: list[run.Record] = [
     run.Started("runs/m", "mnist", ("零", "b"), 51000, 9000, 10000, 63434, (28, 28, 1), "cpu", 2, {"layout": "nhwc"}),
     run.Note("classes = 10 from the data"),
+    run.Diagnosis(
+        128,
+        10,
+        94_273.9,
+        2.3026,
+        2.37,
+        0.0,
+        12,
+        0.31,
+        ("conv1", "relu1"),
+        (3.5, math.inf),
+        (0.2, None),
+        (0.0, 0.5),
+        ("first-loss-too-large",),
+        ("the first loss 94 300 is 41 000 times ln 10",),
+    ),
     run.Forecast(3.5, 10.5, 3.0, 1197, 200_000_000),
     run.Step(12, 1, 2.302, 0.1, 15_000.0, 3.25, 60.5),
     run.Epoch(1, 399, 0.4, 44_000, 51_000, 0.2, 8_500, 9_000, 0.1, 20.0, 40.0, True),
@@ -58,7 +74,7 @@ def test_a_field_that_a_later_version_added_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ({"kind": "epohc"}, r"unknown kind of record 'epohc', did you mean 'epoch'\? These exist: epoch, finished"),
+        ({"kind": "epohc"}, r"unknown kind of record 'epohc', did you mean 'epoch'\? These exist: diagnosis, epoch, finished"),
         ({}, r"unknown kind of record 'None'"),
         ({"kind": "note"}, r"a record of the kind 'note' must have 'text'\. It has \['kind'\]"),
     ],

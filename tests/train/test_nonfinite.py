@@ -111,7 +111,7 @@ def test_the_input(numbers: dict[str, Any]) -> None:
 
 
 class Planted(nn.Module):
-    """A dense network that breaks in its own way from the fourth batch on (three are for measuring)."""
+    """A dense network that breaks in its own way from the sixth batch on (one is for a first look, three are for measuring)."""
 
     def __init__(self, place: str, value: float) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class Planted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.second(self.breaks(self.first(x.flatten(1))))
-        return torch.as_tensor(out + self.value if self.place == "end" and self.breaks.count > 4 else out)
+        return torch.as_tensor(out + self.value if self.place == "end" and self.breaks.count > 5 else out)
 
 
 class Breaks(nn.Module):
@@ -131,9 +131,9 @@ class Breaks(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.count += 1
-        if self.count > 4 and self.place == "gradient":
+        if self.count > 5 and self.place == "gradient":
             x.register_hook(lambda gradient: gradient * self.value)  # type: ignore[no-untyped-call]
-        if self.count > 4 and self.place == "output":
+        if self.count > 5 and self.place == "output":
             return x * self.value
         return x
 

@@ -15,7 +15,7 @@ from typing import TextIO
 from convscope.report.live import LiveLine, draws_over
 from convscope.report.numbers import again, grouped, mebibytes, plural, score_line, seconds, short_score
 from convscope.report.text import noted, one_line, padded, say, width
-from convscope.run import Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped, Tested
+from convscope.run import Diagnosis, Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped, Tested
 
 LIVE_SECONDS = 0.1  # the live line is drawn anew no more often
 PLAIN_SECONDS = 3.0  # without a terminal: rows of epochs are at least so far apart,
@@ -66,6 +66,8 @@ class Terminal:
                 self._started(record)
             case Note():
                 self._say(noted([record.text]))
+            case Diagnosis():
+                self._say(noted(f"first batch: {said}" for said in record.said))
             case Forecast():
                 self._forecast(record)
             case Step():

@@ -7,6 +7,7 @@ from convscope.run.folder import Run
 from convscope.run.machine import commit, environment, now
 from convscope.run.records import (
     KINDS,
+    Diagnosis,
     Epoch,
     Finished,
     Forecast,
@@ -23,6 +24,7 @@ from convscope.run.records import (
 
 __all__ = [
     "KINDS",
+    "Diagnosis",
     "Epoch",
     "Finished",
     "Forecast",

@@ -40,6 +40,35 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """The first batch, looked at before the first step, with nothing changed (`train.first_step`).
+
+    `loss` is the data's alone; `expected` what a network has that holds all classes for equally likely (None where the
+    loss knows no such number); `penalty` what l1= and l2= add, `side` what side classifiers add. `silent` pictures are
+    answered wrongly and send no gradient. For each layer that ran: `spread` is the standard deviation of what leaves
+    it, `gradients` the length of its weights' gradient over that of the weights (None without weights), `dead` the
+    share of its units that are 0 for the whole batch. `faults` are names of findings (docs/check.md), `said` their
+    sentences.
+    """
+
+    kind: ClassVar[str] = "diagnosis"
+    pictures: int
+    classes: int
+    loss: float
+    expected: float | None
+    penalty: float
+    side: float
+    silent: int
+    input_spread: float
+    layers: tuple[str, ...]
+    spread: tuple[float, ...]
+    gradients: tuple[float | None, ...]
+    dead: tuple[float, ...]
+    faults: tuple[str, ...]
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What the training is going to take, said before the first epoch."""
 
@@ -126,10 +155,11 @@ class Finished:
     elapsed: float
 
 
-Record = Started | Note | Forecast | Step | Epoch | Saved | Stopped | Tested | Finished
+Record = Started | Note | Diagnosis | Forecast | Step | Epoch | Saved | Stopped | Tested | Finished
 
 KINDS: dict[str, type[Record]] = {
-    record.kind: record for record in (Started, Note, Forecast, Step, Epoch, Saved, Stopped, Tested, Finished)
+    record.kind: record
+    for record in (Started, Note, Diagnosis, Forecast, Step, Epoch, Saved, Stopped, Tested, Finished)
 }
 
 
@@ -138,10 +168,12 @@ def to_json(record: Record) -> dict[str, Any]:
     value: dict[str, Any] = {"kind": record.kind}
     for field in dataclasses.fields(record):
         item = getattr(record, field.name)
-        if isinstance(item, float) and not math.isfinite(item):
-            item = repr(item)
-        value[field.name] = list(item) if isinstance(item, tuple) else item
+        value[field.name] = list(map(_plain, item)) if isinstance(item, tuple) else _plain(item)
     return value
+
+
+def _plain(item: Any) -> Any:
+    return repr(item) if isinstance(item, float) and not math.isfinite(item) else item
 
 
 def from_json(value: dict[str, Any]) -> Record:
@@ -158,5 +190,7 @@ def from_json(value: dict[str, Any]) -> Record:
         written = str(field.type)
         if written.startswith("float") and isinstance(item, str):
             item = float(item)
+        if written.startswith("tuple[float"):
+            item = [float(each) if isinstance(each, str) else each for each in item]
         fields[field.name] = tuple(item) if written.startswith("tuple") else item
     return record(**fields)

@@ -29,8 +29,8 @@ from convscope.evaluate.metrics import score
 from convscope.evaluate.model import predictions
 from convscope.network.build import Network
 from convscope.recipe import Recipe
-from convscope.run import Epoch, Forecast, Note, Record, Saved, Step, Stopped
-from convscope.train import checkpoint, forecast, freeze, loss, nonfinite, optim, schedule
+from convscope.run import Diagnosis, Epoch, Forecast, Note, Record, Saved, Step, Stopped
+from convscope.train import checkpoint, first_step, forecast, freeze, loss, nonfinite, optim, schedule
 from convscope.train.batches import Batches
 
 _SAVE_EVERY_SECONDS = 20.0
@@ -78,13 +78,14 @@ class Loop:
             weights = loss.balanced(self.train_set.labels, len(job.data.classes)).to(job.device)
         self.loss = loss.build(self.settings.loss, self.settings.label_smoothing, weights)
         self.batches = Batches(self.train_set, self.preprocess, job.recipe, job.device)
-        self.freezes = freeze.named(self.network, self.settings.freeze)
-        freeze.stop(self.network, self.freezes, 0)
+        self.class_weights = weights
+        self._freeze()
         self.optimizer = optim.build(self.network, job.recipe.optimizer)
         self.average = copy.deepcopy(self.network) if self.settings.ema else None
         self.step = 0
         self.total_steps = 0
         self.elapsed = 0.0
+        self.prelude = 0.0  # the part of it that was over before the first step: features and head
         self.best: dict[str, Tensor] | None = None
         self.best_loss = math.inf
         self.best_epoch = -1
@@ -93,6 +94,23 @@ class Loop:
         self._zero = 0.0  # where the clock would have stood at the run's start, had it never been interrupted
         self._look_seconds = 0.0
         self._planned_at = 0.0
+
+    def _freeze(self) -> None:
+        """Stop what `freeze` names and what `thaw` leaves frozen."""
+        thaw = freeze.before(self.network, self.settings.thaw)
+        self.freezes = {**freeze.named(self.network, self.settings.freeze), **thaw}
+        freeze.stop(self.network, self.freezes, 0)
+
+    def thaw(self, label: str) -> None:
+        """Say from where on the network learns, where the recipe left it open. Before the first step."""
+        train = self.settings.model_copy(update={"thaw": label})
+        self.job.recipe = self.job.recipe.model_copy(update={"train": train})
+        self.settings = train
+        self._freeze()
+
+    def train_mode(self) -> None:
+        """As `freeze.train_mode`; statistics stand still where trained weights thaw."""
+        freeze.train_mode(self.network, statistics=self.settings.thaw == "auto")
 
     # ---- what a run is made of ---------------------------------------------------------------------------------
 
@@ -116,15 +134,24 @@ class Loop:
             torch.manual_seed(draws.key(self.seed, "dropout", step) >> 1)
             yield
 
+    def _forward(self, x: Tensor) -> tuple[Tensor, list[tuple[float, Tensor]]]:
+        """The logits, and those of each side classifier with its weight in the loss."""
+        if not isinstance(self.network, Network) or not self.network.aux:
+            return self.network(x), []
+        logits, kept = self.network(x, keep=self.network.aux)
+        return logits, [(weight, kept[label]) for label, weight in self.network.aux.items()]
+
     def _objective(self, x: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         with self._drawn(step):
-            logits = self.network(x.contiguous(memory_format=self.layout))
+            logits, sides = self._forward(x.contiguous(memory_format=self.layout))
         wanted = (len(x), len(self.job.data.classes))
         if logits.shape != wanted:
             raise ConvscopeError(
                 f"a network must give one number a class for each picture: {wanted}. Got {tuple(logits.shape)}."
             )
         objective = self.loss(logits, labels)
+        for weight, side in sides:
+            objective = objective + weight * self.loss(side, labels)
         penalty = self.network.penalty() if isinstance(self.network, Network) else None
         return logits, objective if penalty is None else objective + penalty
 
@@ -150,8 +177,10 @@ class Loop:
             )
         if learning := freeze.note(self.network, self.freezes):
             yield Note(learning)
-        freeze.train_mode(self.network)
-        seconds_a_step = self._measure()
+        self.train_mode()
+        if not self.step:
+            yield self.first_look()
+        seconds_a_step = self.measure()
         pictures = len(self.validation_set) / max(1, len(self.train_set))
         with_looks = seconds_a_step * (1 + forecast.LOOK_SHARE * pictures)
         self._look_seconds = with_looks * self.batches.an_epoch - seconds_a_step * self.batches.an_epoch
@@ -167,7 +196,7 @@ class Loop:
         while self.step < self.total_steps and not self.reason:
             epoch = self.epoch
             freeze.stop(self.network, self.freezes, epoch)
-            freeze.train_mode(self.network)
+            self.train_mode()
             for rows in itertools.islice(self.batches.rows(epoch), self.step - epoch * self.batches.an_epoch, None):
                 if self._over():
                     break
@@ -203,7 +232,7 @@ class Loop:
             self.reason = "budget"
         elif budget is not None and self.step and self.elapsed >= self._planned_at + budget / 10:
             self._planned_at = self.elapsed
-            self.total_steps = max(self.step + 1, self._plan_steps(self.elapsed / self.step))
+            self.total_steps = max(self.step + 1, self._plan_steps((self.elapsed - self.prelude) / self.step))
         return bool(self.reason)
 
     def _planned_end(self) -> str:
@@ -240,7 +269,7 @@ class Loop:
         self.sums["k"] += int((logits.detach().argmax(1) == labels).sum())
         self.sums["n"] += len(rows)
         seconds = time.perf_counter() - begin
-        left = self._tick() / self.step * (self.total_steps - self.step)
+        left = (self._tick() - self.prelude) / self.step * (self.total_steps - self.step)
         return Step(self.step, epoch + 1, value, rate, len(rows) / max(seconds, 1e-9), self.elapsed, left)
 
     def _follow(self, average: nn.Module) -> None:
@@ -272,7 +301,7 @@ class Loop:
         self._check_weights()
         n = int(self.sums["n"])
         validation_loss, k_right, of = self._look(epoch) if len(self.validation_set) else (None, None, None)
-        left = self._tick() / max(1, self.step) * (self.total_steps - self.step)
+        left = (self._tick() - self.prelude) / max(1, self.step) * (self.total_steps - self.step)
         done = Epoch(
             epoch + 1, self.step, self.sums["loss"] / n, int(self.sums["k"]), n, validation_loss, k_right, of,
             self.optimizer.param_groups[0]["lr"], self.elapsed, left, self.best_epoch == epoch,
@@ -305,9 +334,17 @@ class Loop:
             )
         return found.loss, found.k, found.n
 
+    def first_look(self) -> Diagnosis:
+        """What the first batch shows before anything is learned from it; all stays as it was."""
+        self.train_mode()
+        x, labels = self.batches.batch(self.batches.rows(0)[0], 0)
+        return first_step.diagnose(
+            self.network, x, labels, lambda: self._objective(x, labels, 0), self.loss, name=self.settings.loss
+        )
+
     # ---- how long, how much ------------------------------------------------------------------------------------
 
-    def _measure(self) -> float:
+    def measure(self) -> float:
         """Seconds a step takes here: forward and backward on a real batch, with nothing learned from it."""
         buffers = {name: t.clone() for name, t in self.network.named_buffers()}
         rows = self.batches.rows(self.epoch)[0]
@@ -361,6 +398,7 @@ class Loop:
         state = {
             "total_steps": self.total_steps,
             "elapsed": self.elapsed,
+            "prelude": self.prelude,
             "best_loss": self.best_loss if math.isfinite(self.best_loss) else None,
             "best_epoch": self.best_epoch,
             "sums": self.sums,
@@ -392,6 +430,7 @@ class Loop:
         self.step = saved.step
         self.total_steps = int(saved.state["total_steps"])
         self.elapsed = float(saved.state["elapsed"])
+        self.prelude = float(saved.state.get("prelude", 0.0))
         best_loss = saved.state["best_loss"]
         self.best_loss = math.inf if best_loss is None else float(best_loss)
         self.best_epoch = int(saved.state["best_epoch"])
