@@ -25,7 +25,9 @@ def command(
     data: Annotated[
         str, Option(help="data in place of the recipe's; beside --resume: where its pictures are now")
     ] = "",
-    net: Annotated[str, Option(help="network as text, a .net file, or a run whose network to take")] = "",
+    net: Annotated[
+        str, Option(help="network as text, a name of the zoo, a .net file, or a run whose network to take")
+    ] = "",
     epochs: Annotated[str, Option(help="passes through the training pictures")] = "",
     steps: Annotated[str, Option(help="batches to learn from, in place of epochs")] = "",
     budget: Annotated[str, Option(help="how long training may take: 90s, 2m, 1h30m")] = "",

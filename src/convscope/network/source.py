@@ -24,9 +24,9 @@ _KEYS = ("paper", "follows", "weights", "parameters", "aux parameters", "deviati
 class ZooHeader:
     """What the opening comment of a network of the zoo says.
 
-    paper: authors, title, year; or "none" and where else it is from. follows: the paper, or the port whose shapes the text has. weights: who publishes
-    trained weights that map onto it, or "". parameters: without side classifiers, which aux_parameters counts.
-    deviations: where well-known ports, or this text, differ from the paper.
+    paper: authors, title, year; or "none" and where else it is from. follows: the paper, or the port whose shapes the
+    text has. weights: who publishes trained weights that map onto it, or "". parameters: without side classifiers,
+    which aux_parameters counts. deviations: where well-known ports, or this text, differ from the paper.
     """
 
     title: str
@@ -102,7 +102,7 @@ def text_of(given: str, base: Path = Path()) -> str:
         return text_of_zoo(name)
     if not _WORD.fullmatch(name) or name in KINDS:
         return given
-    if nearest(name, zoo()) is None and nearest(name, [*KINDS, *STRUCTURE]):
+    if nearest(name, [*zoo(), *KINDS, *STRUCTURE]) in {*KINDS, *STRUCTURE}:
         return given
     raise ConvscopeError(
         f"{unknown('network', name, zoo())} Give one of these, a .net file, or a text: conv 3x3 32, relu, gap, dense."

@@ -130,10 +130,10 @@ class TrainSettings(Settings):
         default=None, description="how long training may take ('90s', '2m', '1h30m'), in place of epochs"
     )
     batch_size: Whole = Field(default=128, description="pictures a step")
-    loss: Literal["auto", "cross-entropy", "clipped-mean"] = Field(
+    loss: Literal["auto", "cross-entropy", "clipped-mean", "rbf"] = Field(
         default="auto",
         description="'auto': the network's own, else cross-entropy; 'clipped-mean': of softmax clipped at 1e-11, "
-        "the mean over all outputs (the digits tutorial's)",
+        "the mean over all outputs (the digits tutorial's); 'rbf': LeNet-5's, where the network ends in rbf",
     )
     label_smoothing: Share = Field(default=0.0, description="the share of each label that is spread over all classes")
     precision: Literal["auto", "float32"] = Field(
@@ -143,6 +143,11 @@ class TrainSettings(Settings):
     freeze: tuple[str, ...] = Field(
         default=(),
         description="layers or tensors that don't learn: 'conv1', 'conv1.bias'; 'conv1.bias@3' freezes from epoch 3 on",
+    )
+    thaw: str = Field(
+        default="auto",
+        description="how much of trained weights learns on, from their first layer that does to the end: a label, "
+        "'all' or 'none' (the last layer alone); 'auto': what a budget allows, and all where epochs or steps are given",
     )
     shuffle: bool = Field(default=True, description="a new order every epoch; false keeps the order of the data")
     drop_last: bool = Field(default=False, description="leave out an epoch's last batch where it is not full")
@@ -163,6 +168,13 @@ class TrainSettings(Settings):
         default=0.0,
         description="the share kept, a step, by the moving average of the weights that is the result; 0 is off",
     )
+
+    @field_validator("thaw")
+    @classmethod
+    def _thaw_is_a_label(cls, word: str) -> str:
+        if not re.fullmatch(r"[A-Za-z]\w*(\.\w+)*", word):
+            raise ValueError(f"thaw must be 'auto', 'all', 'none' or a label of the network. Got {word!r}. Write 'all'")
+        return word
 
     @field_validator("freeze")
     @classmethod
@@ -285,9 +297,12 @@ class Recipe(Settings):
         default="",
         description="a data set's name, 'mnist[:1000]', a folder or a .csv; a path is relative to the recipe file",
     )
-    network: str = Field(default="", description="the network as text, or a .net file")
+    network: str = Field(default="", description="the network as text, a name of the zoo, or a .net file")
     from_: str = Field(
-        default="", alias="from", description="trained weights to start from: the folder of a run, or a model file"
+        default="",
+        alias="from",
+        description="trained weights to start from: those published for a network of the zoo, by its name; the folder "
+        "of a run, or a model file; 'none' is from scratch",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="where all that is random starts")
     data_sha256: str = Field(default="", description="of a resolved recipe: the SHA-256 of the data's content")

@@ -1,4 +1,4 @@
-"""What the verbs that don't train print: the lines of summary, evaluate, predict, data list, recipes, doctor.
+"""What the verbs that don't train print: the lines of summary, evaluate, predict, data list, recipes, zoo, doctor.
 
 Each function takes plain values and returns lines for `say`; `stream`, where given, is where they will be printed, so
 that columns stand straight in any encoding. Knows nothing of where the values come from.
@@ -106,3 +106,18 @@ def recipes(rows: Iterable[tuple[str, str]], stream: TextIO | None = None) -> li
     """The bundled recipes: name and first line of the header, then how to run one."""
     lines = table(("recipe", "what it is"), list(rows), stream=stream)
     return [*lines, "", "convscope train NAME runs one; convscope recipes NAME prints it"]
+
+
+def zoo(
+    rows: Iterable[tuple[str, int | None, int, int, Sequence[int], str, str]], stream: TextIO | None = None
+) -> list[str]:
+    """The networks of the zoo: (name, year, parameters, multiply-adds a picture, input h x w x c, whether trained
+    weights are published or here, what it is) each, then what can be done with one."""
+    body = [
+        (name, str(year or ""), grouped(parameters), grouped(products), shape(input), weights, title)
+        for name, year, parameters, products, input, weights, title in rows
+    ]
+    heads = ("network", "year", "parameters", "multiply-adds", "input", "weights", "what it is")
+    lines = table(heads, body, "<>>><<<", stream)
+    use = "convscope zoo NAME prints one; summary, draw, check, code and train --net take its name"
+    return [*lines, "", use]
