@@ -13,7 +13,9 @@ HELP = "The layers of a network with what leaves each and what it learns, before
 
 
 def command(
-    net: Annotated[str, Argument(help="a network: text, a name of the zoo, a .net file, a run's folder or a model file")],
+    net: Annotated[
+        str, Argument(help="a network: text, a name of the zoo, a .net file, a run's folder or a model file")
+    ],
     input: Annotated[str, Option(help="28x28x1: in place of what the text says")] = "",
     classes: Annotated[int | None, Option(min=1, help="in place of what the text says")] = None,
     json: Annotated[bool, Option("--json", help="print JSON")] = False,
