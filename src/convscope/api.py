@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope import kernels, recipe, run
+from convscope import kernels, recipe, run, weights
 from convscope.classifier import Classifier, Prediction
 from convscope.data import store
 from convscope.data.images import DataSet, ImageSet
@@ -27,7 +27,7 @@ from convscope.report import page
 from convscope.report.progress import Progress as Reading
 from convscope.report.terminal import Terminal
 from convscope.run import Finished, Note, Record, Started, Step, Stopped, Tested
-from convscope.train import begin, checkpoint, own_module
+from convscope.train import begin, checkpoint, own_module, published, transfer
 from convscope.train.loop import Job, Loop
 
 _LOGGED_STEPS = 400
@@ -146,15 +146,30 @@ def carry_out(
     """One recipe, from data to report: what `train` of the command line and of Python is."""
     started = time.perf_counter()
     where = kernels.device(device)
+    said, told, trained = [*(notes or [])], "", None
+    if chosen.from_ and published.is_name(chosen.from_, base):
+        if said:  # why these weights is the first line, before anything is read
+            told = said.pop(0)
+            yield Note(told)
+        trained = weights.trained(chosen.from_, progress)
+        dataset = published.in_memory(dataset, trained) if dataset is not None else None
+        if dataset is None:
+            chosen, note = published.sized(chosen, trained, base, where)
+            said += [note] if note else []
+    spent = time.perf_counter() - started if trained is not None else 0.0
     realised = realise(chosen, base=base, module=module, data=dataset, progress=progress)
     if module is not None:
         own_module.check(module, realised.data)
-    resolved, said = realised.recipe, [*(notes or []), *realised.notes]
+    resolved, said = realised.recipe, [*said, *realised.notes]
     if chosen.data_sha256 not in ("", resolved.data_sha256):
         said.append("the data is no longer what this recipe was written for: the numbers will differ")
-    if chosen.from_:
+    if trained is not None:
+        said += [one for one in [published.grey_note(realised.data.train.images, trained.name)] if one]
+        note, digest = published.fill(realised.network, trained, realised.data.classes), trained.sha256
+    elif chosen.from_:
         said += [one for one in [refuse_head_start(realised.data, chosen.from_)] if one]
         note, digest = begin.from_model(chosen.from_, realised.network, realised.data.classes)
+    if chosen.from_:
         said.append(note)
         if chosen.from_sha256 not in ("", digest):
             said.append(f"{chosen.from_} is no longer what this recipe was written for: the numbers will differ")
@@ -169,7 +184,10 @@ def carry_out(
     realised.data.split.save(folder.split_path)
     folder.write_plan(plan)
     folder.write_environment()
-    yield from _logged(folder, _train(folder, loop, plan, said, started))
+    if told:
+        folder.log(Note(told))
+    first = transfer.records(loop, resolved.from_sha256, spent, progress) if trained is not None else ()
+    yield from _logged(folder, _train(folder, loop, plan, said, started, first))
 
 
 def resume(
@@ -219,16 +237,21 @@ def resume(
         notes += [*saved.warnings, f"going on from step {saved.step}"]
     else:
         notes.append(f"{path} has no checkpoint: the training begins anew")
-        if kept.from_:
-            notes.append(begin.from_model(kept.from_, realised.network, dataset.classes)[0])
+    trained = None
+    if saved is None and kept.from_ and published.is_name(kept.from_):
+        trained = weights.trained(kept.from_, progress)
+        notes.append(published.fill(realised.network, trained, dataset.classes))
+    elif saved is None and kept.from_:
+        notes.append(begin.from_model(kept.from_, realised.network, dataset.classes)[0])
     where = kernels.device(device)
     loop = Loop(Job(realised.network, dataset, kept, folder.checkpoint_path, where, stop, folder.plan))
     if saved is not None:
         loop.resume(saved)
+    first = transfer.records(loop, trained.sha256, 0.0, progress) if trained is not None else ()
     if place:  # from here on the run knows where they are
         folder.write_recipe(recipe.to_toml(kept))
     # all that the run has taken, the time before the interruption too
-    yield from _logged(folder, _train(folder, loop, folder.plan, notes, started - loop.elapsed))
+    yield from _logged(folder, _train(folder, loop, folder.plan, notes, started - loop.elapsed, first))
 
 
 def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
@@ -242,7 +265,10 @@ def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
         yield record
 
 
-def _train(folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], started: float) -> Iterator[Record]:
+def _train(
+    folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], started: float, first: Iterable[Record] = ()
+) -> Iterator[Record]:
+    """first: what comes before the loop, which the loop goes on from unless it ends in Stopped."""
     network, dataset, resolved = loop.network, loop.job.data, loop.job.recipe
     # the mark of the best epoch is shown where it decides something
     chooses = len(dataset.validation) and (resolved.train.keep == "best" or resolved.train.patience)
@@ -254,12 +280,19 @@ def _train(folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], star
     )  # fmt: skip
     for note in notes:
         yield Note(note)
-    for record in loop.records():
+    stopped = None
+    for record in first:
         yield record
-        if isinstance(record, Stopped) and record.reason == "interrupted":
-            return
-        if isinstance(record, Stopped) and loop.best is not None and not record.reason.startswith("early stopping"):
-            yield Note(f"the weights of epoch {loop.best_epoch + 1} are kept: the lowest validation loss")
+        stopped = record if isinstance(record, Stopped) else None
+    if loop.job.recipe.train.thaw != resolved.train.thaw:
+        folder.write_recipe(recipe.to_toml(loop.job.recipe))
+    for record in loop.records() if stopped is None else ():
+        yield record
+        stopped = record if isinstance(record, Stopped) else None
+        if stopped is not None and loop.best is not None and not stopped.reason.startswith(("early", "interrupted")):
+            yield Note(f"{_whose(loop.best_epoch)} are kept: the lowest validation loss")
+    if stopped is not None and stopped.reason == "interrupted":
+        return
     classifier = Classifier(loop.result, dataset.preprocess, dataset.classes)
     classifier.score = {"data": resolved.data, "data_sha256": dataset.sha256, "run": folder.path.name}
     said, chance = None, ""
@@ -285,6 +318,11 @@ def _train(folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], star
         yield Note("there is no test split, so there is no test accuracy")
     page.write(folder, said, loop)
     yield Finished(str(folder.path), time.perf_counter() - started)
+
+
+def _whose(best_epoch: int) -> str:
+    """The weights that a run keeps, in words; -1 is the start, where features and a head came before the loop."""
+    return f"the weights of epoch {best_epoch + 1}" if best_epoch >= 0 else "the weights before the body thawed"
 
 
 __all__ = [

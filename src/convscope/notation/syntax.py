@@ -6,8 +6,8 @@ that the rest of the house walks; `canonical` prints it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from convscope.notation.source import Source
 from convscope.notation.tree import Place, Size
@@ -139,3 +139,19 @@ class Tree:
     input: tuple[int, int, int] | None = None
     classes: int | None = None
     source: Source = field(default_factory=lambda: Source(""), compare=False, repr=False)
+
+
+def unchecked(tree: Tree) -> Tree:
+    """The same network without its `->` checks."""
+    items, pieces = (_unchecked(part) for part in (tree.items, tree.pieces))
+    return replace(tree, items=items, pieces=pieces)
+
+
+def _unchecked(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_unchecked(one) for one in value)
+    if isinstance(value, Item):
+        return replace(value, form=_unchecked(value.form), expect=None)
+    within = {Group: "items", Repeat: "body", Branches: "branches", Regions: "body", Aux: "body", Piece: "body"}
+    name = within.get(type(value))
+    return replace(value, **{name: _unchecked(getattr(value, name))}) if name else value

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,10 +20,12 @@ from convscope.data.store import load
 from convscope.errors import ConvscopeError
 from convscope.network.build import Network
 from convscope.network.cost import parameters
+from convscope.network.ending import ending
 from convscope.network.shapes import check_end, show
 from convscope.network.source import text_of
+from convscope.network.whiten import layers as whitens
 from convscope.notation import canonical, parse, write_out
-from convscope.notation.syntax import Layer
+from convscope.notation.syntax import Layer, unchecked
 from convscope.notation.tree import Written
 from convscope.recipe.settings import Recipe
 
@@ -80,29 +83,34 @@ def realise(
             notes.append(f"the text says classes {written.classes}; the data has {classes}, which is used")
         built = Network(text, input=shape, classes=classes, seed=recipe.seed)
         check_end(built.sizes, classes)
-        notes += _end_notes(built)
+        if end := ending(built.sizes):
+            notes.append(end[1])
         network = built
+        if whitens(built.sizes):
+            built.whiten(_seen(data))
+        if recipe.train.loss == "rbf" and not _ends_in_rbf(built):
+            raise ConvscopeError(
+                "loss = 'rbf' takes minus squared distances, so the network must end in rbf. This one ends in "
+                f"{built.sizes.body.items[-1].name}. Use loss = 'auto'."
+            )
     resolved = _resolved(recipe, data, network)
     return Realised(network, data, resolved, tuple(notes))
 
 
-_SQUEEZE = ("softmax", "sigmoid", "tanh", "relu", "relu6", "elu", "leaky", "gelu", "silu")
+_WHITEN_WITH = 1000
+"""So many pictures tell how their patches vary: 3 x 3 patches of 32 x 32 pixels are 900 000 then."""
 
 
-def _end_notes(network: Network) -> list[str]:
-    """A sentence where a network ends in what the loss and `predict` do themselves, or in what cuts its logits off."""
-    last = network.sizes.body.items[-1]
-    if last.kind == "softmax":
-        return [
-            f"the network ends in {last.name}, and the loss and predict take a softmax too: taken twice, no "
-            "probability comes near 1 and training is slow. Leave the last softmax out"
-        ]
-    if last.kind in _SQUEEZE:
-        return [
-            f"the network ends in {last.name}, which limits the numbers that the loss takes: these may be of any size "
-            f"and sign. Leave the last {last.kind} out"
-        ]
-    return []
+def _seen(data: DataSet) -> Tensor:
+    """Training pictures as the network sees them in prediction, spread evenly over the data: (N, C, H, W)."""
+    images = data.train.images
+    rows = range(0, len(images), -(-len(images) // _WHITEN_WITH) or 1)
+    return data.preprocess.to_input(np.stack([images[row] for row in rows]) if rows else images[:0])
+
+
+def _ends_in_rbf(network: nn.Module) -> bool:
+    """Whether a network's outputs are distances to drawings, which bring a loss of their own."""
+    return isinstance(network, Network) and network.sizes.body.items[-1].kind == "rbf"
 
 
 def read_data(
@@ -147,7 +155,7 @@ def _resolved(recipe: Recipe, data: DataSet, network: nn.Module) -> Recipe:
     }
     train: dict[str, Any] = {"precision": "float32"}
     if recipe.train.loss == "auto":
-        train["loss"] = "cross-entropy"
+        train["loss"] = "rbf" if _ends_in_rbf(network) else "cross-entropy"
     return recipe.model_copy(
         update={
             "network": network.text if isinstance(network, Network) else "",
@@ -159,8 +167,9 @@ def _resolved(recipe: Recipe, data: DataSet, network: nn.Module) -> Recipe:
 
 
 def open_end(text: str, classes: int) -> str:
-    """The same network for any number of classes: a last layer of that many units takes as many as there are."""
-    tree = parse(text)
+    """The same network for pictures of any size and any number of classes: a last layer of that many units takes as
+    many as there are, and the `->` checks, which are of the size that the text gives, go with that."""
+    tree = unchecked(parse(text))
     last = tree.items[-1].form
     if isinstance(last, Layer) and last.kind in ("dense", "conv") and last.units == classes:
         item = dataclasses.replace(tree.items[-1], form=dataclasses.replace(last, units="classes"))

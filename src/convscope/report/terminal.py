@@ -182,6 +182,8 @@ class Terminal:
         match record.reason:
             case "epochs":
                 said = f"trained: {where}"
+            case "the head alone":
+                said = "trained: the last layer, on features; the body stays as it was"
             case "budget":
                 said = f"the time budget is used up: {where}"
             case "interrupted":

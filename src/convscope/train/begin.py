@@ -18,6 +18,7 @@ from convscope.errors import ConvscopeError
 from convscope.network.build import Network
 from convscope.recipe import Recipe
 from convscope.recipe.realise import IN_MEMORY, open_end, take_weights
+from convscope.train import published
 
 _OF_DATA = (*recipe.SplitSettings.model_fields, *recipe.InputSettings.model_fields)
 
@@ -30,9 +31,10 @@ def recipe_of(
     word, network, settings: as `convscope.train_records` takes them; base: the folder from which paths are seen.
     Raises ConvscopeError for what names no recipe and no data, and for settings that can't be.
     """
-    notes, plain = [], True
+    notes, plain, own, bundled = [], True, False, False
+    settings = {("learning_rate" if key == "lr" else key): value for key, value in settings.items()}
     if isinstance(word, DataSet):
-        chosen, name = recipe.load(recipe.bundled()["folder"]), "run"
+        chosen, name, own = recipe.load(recipe.bundled()["folder"]), "run", True
         chosen = chosen.model_copy(update={"data": IN_MEMORY})
         told = [key for key in settings if key.split(".")[0] in ("split", "input") or key in _OF_DATA]
         if told:
@@ -46,19 +48,62 @@ def recipe_of(
         chosen, name, plain = choice.load(), choice.name, choice.kind == "data"
         notes = [choice.note] if choice.note else []
         of = choice.recipe.stem if choice.recipe in recipe.bundled().values() else ""
+        own, bundled = of == "folder", bool(of)
+        if own and plain and isinstance(network, str | None):
+            start = _unasked(chosen, network, settings, base)
+            if start:
+                notes.append(published.usual_note(start))
+                settings["from"] = start
         # `folder` is the recipe of whatever is brought; the others' settings were tried with their own network
         if of not in ("", "folder") and chosen.network and (network is not None or "network" in settings):
             notes.append(f"the settings are those of the recipe {of}, which were chosen for another network")
-    settings = {("learning_rate" if key == "lr" else key): value for key, value in settings.items()}
     if isinstance(network, str):
         settings["network"] = network
     if isinstance(settings.get("network"), str):
         settings["network"] = _text_of_model(settings["network"], base)
+    start = str(settings.get("from", chosen.from_))
+    if start == "none":
+        start = settings["from"] = ""
+    if start and _published(start, network, base):
+        if not own and bundled and network is None and "network" not in settings:
+            chosen, own = recipe.load(recipe.bundled()["folder"]).model_copy(update={"data": chosen.data}), True
+            notes.append(f"of the recipe {name} the data alone is taken: its network can't take the weights of {start}")
+        if own:
+            chosen = recipe.with_settings(chosen, published.settings_for(settings))
+        given = str(settings.pop("network", "")) or ("" if own else chosen.network)
+        chosen = published.with_network(recipe.with_settings(chosen, {**settings, "from": start}, base), given, base)
+        return chosen, name, notes
     if settings:
         chosen = recipe.with_settings(chosen, settings, base)
+    if chosen.train.thaw != "auto" and not chosen.from_:
+        raise ConvscopeError(
+            f"thaw says how much of trained weights learns on. Got thaw = {chosen.train.thaw!r} and no weights: give "
+            "some with --from, or leave thaw out."
+        )
     if chosen.from_ and network is None and "network" not in settings and plain:
         chosen = _as_source(chosen)
     return chosen, name, notes
+
+
+def _unasked(chosen: Recipe, network: str | None, settings: Mapping[str, Any], base: Path) -> str:
+    """The published weights that the data starts from by itself, or "": see `published.usual`."""
+    keys = {key.rpartition(".")[2] for key in settings}
+    grey = any(str(settings.get(key)) == "1" for key in ("input.channels", "channels"))
+    if network is not None or grey or keys & {"network", "from", "freeze"}:
+        return ""
+    return published.usual(chosen.data, base)
+
+
+def _published(start: str, network: str | nn.Module | None, base: Path) -> bool:
+    """Whether `from` names published weights. Raises ConvscopeError where somebody's own module is to take them."""
+    if (base / start / "recipe.toml").is_file() or not published.is_name(start, base):
+        return False
+    if isinstance(network, nn.Module):
+        raise ConvscopeError(
+            f"the weights of {start} go into the zoo's network. Got one's own module: fill it yourself "
+            f"(convscope.weights.trained({start!r}).tensors), or leave it out."
+        )
+    return True
 
 
 def _text_of_model(word: str, base: Path) -> str:

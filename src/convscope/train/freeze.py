@@ -1,10 +1,11 @@
-"""Parameters that stand still: `[train] freeze`, from the start or from an epoch on."""
+"""Parameters that stand still: `[train] freeze`, from the start or from an epoch on, and what `thaw` leaves frozen."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from convscope.errors import ConvscopeError, unknown
+from convscope.network.build import Network
 
 
 def named(network: nn.Module, words: tuple[str, ...]) -> dict[str, int]:
@@ -27,6 +28,28 @@ def named(network: nn.Module, words: tuple[str, ...]) -> dict[str, int]:
     return found
 
 
+def before(network: nn.Module, thaw: str) -> dict[str, int]:
+    """The parameters that `thaw` leaves as they are, from the first epoch on: those of the layers before its label.
+
+    "auto" and "all" leave none, "none" all but the last layer's. Raises ConvscopeError for a label that isn't there.
+    """
+    parameters = [name for name, _ in network.named_parameters()]
+    if thaw in ("auto", "all"):
+        return {}
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in parameters))
+    labels = list(network.labels) if isinstance(network, Network) else layers
+    label = layers[-1] if thaw == "none" else thaw
+    start = next((i for i, name in enumerate(labels) if name == label or name.startswith(f"{label}.")), None)
+    if start is None:
+        scopes = {name.rpartition(".")[0] for name in labels} - {""}
+        raise ConvscopeError(unknown("label in thaw", thaw, ["all", "none", *scopes, *layers]))
+    frozen = set(labels[:start])
+    still = {name: 1 for name in parameters if name.rpartition(".")[0] in frozen}
+    if len(still) == len(parameters):
+        raise ConvscopeError(f"thaw must leave something to learn. Nothing from {thaw} on does: name an earlier layer.")
+    return still
+
+
 def stop(network: nn.Module, since: dict[str, int], epoch: int) -> None:
     """Before an epoch, counted from 0: what stands still from now on has no gradient, and so no step and no decay."""
     for name, parameter in network.named_parameters():
@@ -46,10 +69,15 @@ def note(network: nn.Module, since: dict[str, int]) -> str:
     return "; ".join(parts)
 
 
-def train_mode(network: nn.Module) -> None:
-    """Training mode, but for normalisation layers that are frozen whole: their statistics stand still too."""
+def train_mode(network: nn.Module, statistics: bool = True) -> None:
+    """Training mode, but for normalisation layers that are frozen whole: their statistics stand still too.
+
+    statistics: False where all of them do, though scale and shift learn: those of trained weights come from a million
+    pictures, and a few small batches would only blur them.
+    """
     network.train()
     for module in network.modules():
         own = list(module.parameters(recurse=False))
-        if own and hasattr(module, "running_mean") and not any(p.requires_grad for p in own):
+        still = not statistics or (own and not any(p.requires_grad for p in own))
+        if hasattr(module, "running_mean") and still:
             module.eval()
