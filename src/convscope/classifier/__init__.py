@@ -205,6 +205,7 @@ class Classifier:
             "classes": list(self.classes),
             "preprocess": self.preprocess.to_json(),
             "score": self.score,
+            "made_with": self.made_with,
         }
         files.write_bytes(Path(path), model_file.pack(tensors, header))
 

@@ -50,8 +50,9 @@ def tensors_of(network: nn.Module) -> dict[str, Tensor]:
 
 
 def pack(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
-    """The file's bytes; format, notation and versions join the header. Raises ModelError for a header too large."""
-    made_with = {"convscope": metadata.version("convscope"), "torch": torch.__version__}
+    """The file's bytes; format, notation and versions (in `made_with`) join the header. Raises ModelError for a header too large."""
+    versions = {"convscope": metadata.version("convscope"), "torch": torch.__version__}
+    made_with = header.get("made_with", {}) | versions
     about = {"format": FORMAT, "notation": NOTATION, **header, "made_with": made_with}
     text = json.dumps(about, ensure_ascii=False, allow_nan=False, sort_keys=True)
     data = _in_order(safetensors.torch.save(dict(tensors), {"convscope": text, "sha256": _digest(text, tensors)}))

@@ -75,6 +75,15 @@ def find(name: str, progress: Progress | None = None) -> tuple[WeightsFile, Path
     return found
 
 
+def published_file(entry: KnownWeights, path: Path) -> WeightsFile | None:
+    """Which of the published files lies at `path`, by its content; None for another. Raises ConvscopeError where there
+    is no file."""
+    if not path.is_file():
+        raise ConvscopeError(f"a file of weights must exist to be read. There is none at {path}.")
+    digest = files.sha256_file(path)
+    return next((file for file in entry.files if digest.startswith(file.sha256)), None)
+
+
 def check(file: WeightsFile, digest: str, size: int, path: Path | str) -> None:
     """ConvscopeError unless digest and size are those of the published file."""
     if not digest.startswith(file.sha256) or (file.bytes and size != file.bytes):

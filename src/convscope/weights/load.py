@@ -10,13 +10,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from convscope import files
 from convscope.data.download import Progress
 from convscope.errors import ConvscopeError
 from convscope.network.shapes import Sizes, resolve
+from convscope.network.source import text_of
 from convscope.notation import parse, write_out
 from convscope.weights import legacy
+from convscope.weights.answers import in_order
 from convscope.weights.find import entry_of, find
-from convscope.weights.known import imagenet_classes
+from convscope.weights.known import KnownWeights, imagenet_classes
 from convscope.weights.mapping import mapped
 
 
@@ -49,7 +52,7 @@ def trained(name: str, progress: Progress | None = None) -> Trained:
     """
     entry = entry_of(name)
     file, path = find(name, progress)
-    tensors = under_our_names(sizes_of(name), legacy.read(path), path)
+    tensors = read(entry, sizes_of(name), path)
     return Trained(
         name=name,
         source=entry.source,
@@ -67,23 +70,37 @@ def trained(name: str, progress: Progress | None = None) -> Trained:
 
 def sizes_of(name: str) -> Sizes:
     """The network of the zoo with its shapes, as its file has it."""
-    from importlib import resources
-
-    text = (resources.files("convscope") / "zoo" / f"{name}.net").read_text(encoding="utf-8")
-    return resolve(write_out(parse(text)), None, None)
+    return resolve(write_out(parse(text_of(name))), None, None)
 
 
-def under_our_names(sizes: Sizes, published: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Published tensors by our names. Raises ConvscopeError where they don't fit the network or aren't finite."""
+def read(entry: KnownWeights, sizes: Sizes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a file that a source publishes, float32 and by our names: .safetensors, or a legacy file, which a
+    child process opens. Raises ConvscopeError where the file can't be read or doesn't fit, or a number isn't finite."""
+    safe = path.suffix == ".safetensors"
+    published = _safetensors(path) if safe else legacy.read(path)
     try:
-        pairs = mapped(sizes, {name: tuple(tensor.shape) for name, tensor in published.items()})
+        return under_our_names(sizes, in_order(entry, published, ordered=not safe))
     except ConvscopeError as error:
         raise ConvscopeError(f"{path}: {error}") from None
+
+
+def under_our_names(sizes: Sizes, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Published tensors, in the order of their modules, by our names."""
+    pairs = mapped(sizes, {name: tuple(tensor.shape) for name, tensor in published.items()})
     for name in pairs.values():
-        tensor = published[name]
-        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
-            raise ConvscopeError(f"{path}: weights must be finite numbers. {name} isn't. Get the file anew.")
+        if not published[name].is_floating_point() or not bool(torch.isfinite(published[name]).all()):
+            raise ConvscopeError(f"weights must be finite numbers. {name} isn't all of them. Get the file anew.")
     return {ours: published[theirs].float() for ours, theirs in pairs.items()}
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    import safetensors.torch
+
+    data = files.read_bytes(path)
+    try:
+        return safetensors.torch.load(data)
+    except Exception as error:  # the library raises its own class for each fault of the format
+        raise ConvscopeError(f"{path} must be a whole safetensors file. It isn't: {error}. Get it anew.") from None
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

@@ -18,8 +18,9 @@ from convscope.notation.tree import Aux
 
 Shapes = Mapping[str, Shape]
 
-_COUNTED = "num_batches_tracked"  # how many batches a normalisation has seen: no part of what it computes
-_SIDE = re.compile(r"(module\.)?aux[0-9]*\.")  # nn.DataParallel puts "module." before every name
+COUNTED = "num_batches_tracked"  # how many batches a normalisation has seen: no part of what it computes
+PARALLEL = "module."  # what nn.DataParallel puts before every name
+SIDE = re.compile(r"(module\.)?aux[0-9]*\.")
 _KINDS = {"conv": "a convolution", "dense": "a dense layer", "bn": "a batch normalisation"}
 
 
@@ -49,9 +50,9 @@ def mapped(sizes: Sizes, published: Shapes) -> dict[str, str]:
         return _paired(body, theirs)
     sides: dict[str, list[Module]] = {}
     for module in theirs:
-        if found := _SIDE.match(module.name):
+        if found := SIDE.match(module.name):
             sides.setdefault(found.group(), []).append(module)
-    pairs = _paired(body, [module for module in theirs if not _SIDE.match(module.name)])
+    pairs = _paired(body, [module for module in theirs if not SIDE.match(module.name)])
     if sides and len(sides) != len(scopes):
         raise ConvscopeError(
             f"the weights must have as many side classifiers as the network. Got {len(sides)} for {len(scopes)}. "
@@ -90,7 +91,7 @@ def _theirs(published: Shapes) -> list[Module]:
     modules: dict[str, dict[str, Shape]] = {}
     for name, shape in published.items():
         module, _, tensor = name.rpartition(".")
-        if tensor != _COUNTED:
+        if tensor != COUNTED:
             modules.setdefault(module, {})[tensor] = tuple(shape)
     return [Module(name, _kind(tensors), dict(sorted(tensors.items()))) for name, tensors in modules.items()]
 
