@@ -1,0 +1,109 @@
+"""`convscope check`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from convscope.cli.sizes import read_input
+from convscope.errors import ConvscopeError
+
+if TYPE_CHECKING:
+    from convscope.preflight import Checked
+
+HELP = """Look a network or a recipe over before it is trained: what is wrong, and the edit that mends it.
+
+X is what `convscope train` takes, a recipe, a data set, a folder or a .csv, with --net, --data and --set as there; or
+a network alone, as text, a name of the zoo or a .net file. Ends with 2 where something can't be trained (an error),
+with 0 where there is nothing or warnings only.
+"""
+
+
+def command(
+    x: Annotated[str, Argument(help="recipe, data set, folder, .csv, or a network", show_default=False)],
+    data: Annotated[str, Option(help="data in place of the recipe's")] = "",
+    net: Annotated[str, Option(help="network as text, a name of the zoo, a .net file, or a run")] = "",
+    input: Annotated[str, Option("--input", "--imgsz", help="28x28x1, 28x28 or 28")] = "",
+    classes: Annotated[int | None, Option(min=1, help="of a network alone: in place of what its text says")] = None,
+    set_: Annotated[list[str] | None, Option("--set", help="any key of the recipe: optimizer.momentum=0.8")] = None,
+    json: Annotated[bool, Option("--json", help="print JSON")] = False,
+) -> int:
+    """Carry it out; see HELP."""
+    from convscope.report.text import json_line, say
+
+    size = read_input(input) if input else None
+    if _is_network(x) and not (data or net):
+        if set_:
+            raise ConvscopeError("--set changes a recipe, and a network alone has none. Give its data: --data FOLDER.")
+        from convscope.preflight import check_network
+
+        if size is not None and size[2] is None:
+            raise ConvscopeError(
+                f"--input must be height x width x channels here: {size[0]}x{size[1]}x3. Got {input!r}."
+            )
+        checked = check_network(x, None if size is None else (size[0], size[1], size[2] or 3), classes)
+    else:
+        if classes is not None:
+            raise ConvscopeError("--classes is for a network alone: a recipe's data says how many classes there are.")
+        checked = _recipe(x, data, net, size, set_ or [])
+    if json:
+        findings = [finding.to_json() for finding in checked.findings]
+        first = None
+        if checked.first is not None:
+            from convscope.run import to_json
+
+            first = to_json(checked.first)
+        about = {"errors": checked.errors, "findings": findings, "looked_for": checked.looked, "first_batch": first}
+        print(json_line(about, sys.stdout))
+    else:
+        from convscope.report.findings import lines
+
+        say(sys.stdout, lines(checked.findings, looked=checked.looked, first=checked.first))
+    return 2 if checked.errors else 0
+
+
+def _is_network(word: str) -> bool:
+    """Whether a word is a network and not what `train` takes: a text, a .net file, a name of the zoo or a layer."""
+    from importlib import resources
+    from pathlib import Path
+
+    from convscope.network.source import text_of
+    from convscope.notation.kinds import KINDS
+
+    if word.endswith(".net") or word in KINDS:
+        return True
+    if not word.strip() or Path(word).exists() or word.endswith((".toml", ".csv")):
+        return False
+    if (resources.files("convscope") / "recipes" / f"{word}.toml").is_file():  # several have a network's name
+        return False
+    if any(sign in word for sign in " ,\n("):
+        return True
+    try:
+        return text_of(word) != word
+    except ConvscopeError:
+        return False  # `train` knows what a single word may be, and says so
+
+
+def _recipe(x: str, data: str, net: str, size: tuple[int, int, int | None] | None, pairs: list[str]) -> Checked:
+    from pathlib import Path
+
+    from convscope.cli.train import _pairs
+    from convscope.preflight import check
+    from convscope.train import begin
+
+    settings: dict[str, Any] = {}
+    word = x
+    if _is_network(x):
+        word, net, data = data, net or x, ""
+    if data:
+        settings["data"] = data
+    if net:
+        settings["network"] = net
+    if size is not None:
+        settings["input.size"] = [size[0], size[1]]
+        if size[2]:
+            settings["input.channels"] = size[2]
+    chosen, _, _ = begin.recipe_of(word, None, settings | _pairs(pairs), Path())
+    return check(chosen)

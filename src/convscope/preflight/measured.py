@@ -1,0 +1,90 @@
+"""The first batch's diagnosis as findings: `train.first_step` measures and judges, here is the edit that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from convscope.network.shapes import numbers, option
+from convscope.notation.tree import Init, Layer
+from convscope.preflight.edits import replaced, with_word
+from convscope.preflight.finding import Edit, Setting
+from convscope.preflight.pictures import _SCALED
+from convscope.preflight.starts import WIDE, deviation
+from convscope.preflight.subject import Found, Subject, one_each
+from convscope.run import Diagnosis
+
+
+def smaller_weights(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
+    """init=kaiming wherever another start is written; where none is, the input is what is too large."""
+    edits: list[tuple[Layer, Edit]] = []
+    for layer, row in s.layers():
+        if layer.kind not in ("conv", "dense"):
+            continue
+        inputs = numbers(row.before)
+        if layer.kind == "conv" and layer.kernel:
+            inputs = row.before[2] // option(layer, "groups", int) * layer.kernel[0] * layer.kernel[1]
+        if deviation(option(layer, "init", Init), inputs) > WIDE * (2 / inputs) ** 0.5:
+            edits.append((layer, with_word(s.text, layer.place, "init=kaiming")))
+    if edits:
+        return one_each(edits)
+    return _SCALED if d.input_spread > 10 else ()
+
+
+def plain_loss(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
+    """Where the loss is clipped, the one that isn't."""
+    if s.recipe is not None and s.recipe.train.loss == "clipped-mean":
+        return (Setting("train.loss", "cross-entropy"),)
+    return smaller_weights(s, d)
+
+
+def usual_starts(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
+    """Every weight as init=kaiming and every bias at 0, wherever the text says otherwise."""
+    edits: list[tuple[Layer, Edit]] = []
+    for layer, _ in s.layers():
+        if layer.kind not in ("conv", "dense"):
+            continue
+        edit = None
+        if option(layer, "init", Init) != Init("kaiming"):
+            edit = with_word(s.text, layer.place, "init=kaiming")
+        if option(layer, "bias_init", Init) != Init("constant", 0.0):
+            edit = with_word(s.text, layer.place, "bias_init=0")
+            if option(layer, "init", Init) != Init("kaiming"):
+                edit = replaced(s.text, layer.place, _both(edit.new))
+        if edit is not None:
+            edits.append((layer, edit))
+    return one_each(edits)
+
+
+def _both(layer: str) -> str:
+    import re
+
+    return re.sub(r"(?<=\s)init=(\S*\([^)]*\)|\S+)", "init=kaiming", layer)
+
+
+def open_activations(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
+    """relu in place of what is flat on both sides; else the usual starts."""
+    flat = [(each, replaced(s.text, each.place, "relu")) for each, _ in s.layers() if each.kind in ("sigmoid", "tanh")]
+    return one_each([*flat]) or usual_starts(s, d)
+
+
+MENDS: dict[str, Callable[[Subject, Diagnosis], tuple[Edit, ...]]] = {
+    "first-loss-too-large": smaller_weights,
+    "pictures-without-gradient": plain_loss,
+    "activations-grow": smaller_weights,
+    "activations-vanish": open_activations,
+    "gradients-vanish": open_activations,
+    "dead-units": usual_starts,
+}
+"""One row for each of `first_step.FAULTS`."""
+
+
+def measured(s: Subject, d: Diagnosis) -> Iterator[tuple[str, Found]]:
+    """The faults of a first batch, by name."""
+    for name, said in zip(d.faults, d.said, strict=True):
+        edits = MENDS[name](s, d)
+        yield name, Found("the first batch", f"{said[0].upper()}{said[1:]}.", _in_words(edits), edits)
+
+
+def _in_words(edits: tuple[Edit, ...]) -> str:
+    settings = " ".join(f"--set {edit.key}={edit.value}" for edit in edits if isinstance(edit, Setting))
+    return settings or ("change the network as shown" if edits else "see the page")
