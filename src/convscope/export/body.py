@@ -87,26 +87,24 @@ class Body:
             if isinstance(step, Module):
                 modules += 1
                 name = leaf.name if modules == 1 else f"{leaf.name}_{step.make.rpartition('.')[2].lower()}"
-                args = [self.argument(arg, value) for arg, value in zip(step.args, values, strict=True)]
+                args = self.written(step.args, values)
                 self.keep(name, f"{step.make}(", args, ")")
                 if _starts(leaf) and now not in ("x", target) and modules == 1 and not _padding(now):
                     now = self.assign(target, now, None)
                 now = f"self.{self.attribute(name)}({now})"
             else:
-                now = self.inline(step, values, now, target, leaf)
+                now = self.inline(step, values, now, target)
         if len(now) > WIDTH - 16 or not joining:
             now = self.assign(target, now, leaf.row.after)
         return now
 
-    def inline(self, step: Inline, values: list[str | Arg], now: str, target: str, leaf: Leaf) -> str:
+    def inline(self, step: Inline, values: list[str | Arg], now: str, target: str) -> str:
         if not now.isidentifier() and not re.search(r"\(\{x\}[,){]", step.template) and not is_atom(now):
             now = self.assign(target, now, None)
-        shown = [self.shown(value, inside=True) for value in values]
-        numbered = re.findall(r"\{(\d)\}", step.template)
-        keyed = [f"{arg.key}={text}" if arg.key else text for arg, text in zip(step.args, shown, strict=True)]
-        text = step.template.replace("{args}", "".join(f", {each}" for each in keyed))
-        for digit in numbered:
-            text = text.replace(f"{{{digit}}}", shown[int(digit)])
+        written = self.written(step.args, values, inside=True)
+        text = step.template.replace("{args}", "".join(f", {each}" for each in written))
+        for digit in re.findall(r"\{(\d)\}", step.template):
+            text = text.replace(f"{{{digit}}}", self.shown(values[int(digit)], inside=True))
         text = text.replace("::1,", ":,").replace("::1]", ":]")
         if len(text) + len(now) > WIDTH - 16 and now != target:
             now = self.assign(target, now, None)
@@ -155,8 +153,13 @@ class Body:
     def args(self, made: Made) -> list[str]:
         return [self.shown(value) for value in self.taken(len(made.args))]
 
-    def argument(self, arg: Arg, value: str | Arg) -> str:
-        return f"{arg.key}={self.shown(value)}" if arg.key else self.shown(value)
+    def written(self, args: tuple[Arg, ...], values: list[str | Arg], inside: bool = False) -> list[str]:
+        """What stands between the parentheses, without what the framework takes by itself."""
+        return [
+            f"{arg.key}={self.shown(value, inside)}" if arg.key else self.shown(value, inside)
+            for arg, value in zip(args, values, strict=True)
+            if not (isinstance(value, Arg) and value.left_out)
+        ]
 
     def shown(self, value: str | Arg, inside: bool = False) -> str:
         """A number, or the parameter for it: in forward (`inside`) it is kept by the object."""

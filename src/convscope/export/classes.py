@@ -102,31 +102,41 @@ class Classes:
         columns: list[tuple[Literal, ...]] = [
             tuple(args[at].value for _, args in group) for at in range(len(group[0][1]))
         ]
-        keys = [tuple(map(_typed, column)) for column in columns]
+        first = group[0][1]
         handed = _handed(parts)
+        keys: list[tuple[str, Any]] = []
         hints: dict[Any, list[str]] = {}
-        for key, arg in zip(keys, group[0][1], strict=True):
-            hints.setdefault(key, []).append(arg.hint)
+        for arg, column in zip(first, columns, strict=True):
+            typed = tuple(map(_typed, column))
+            own = arg.counts in _NEVER_HANDED or typed not in handed
+            keys.append((arg.counts if own else "", typed))
+            hints.setdefault(keys[-1], []).append(arg.hint if own else handed[typed])
         names: dict[Any, str] = {}
         taken = {node.name for node in walk(parts[0].nodes) if not isinstance(node, Join)}
         values: list[str | Arg] = []
-        for at, arg in enumerate(group[0][1]):
-            column = keys[at]
-            if len(set(column)) == 1:
+        for arg, key, column in zip(first, keys, columns, strict=True):
+            if len(set(map(_typed, column))) == 1:
                 values.append(arg)
                 continue
-            if column not in names:
-                wanted = handed.get(column) or _plainest(hints[column])
-                names[column] = _free(f"{wanted}_" if wanted in self.dialect.words else wanted, taken)
-                taken.add(names[column])
-            values.append(names[column])
+            if key not in names:
+                wanted = _plainest(hints[key])
+                names[key] = _free(f"{wanted}_" if wanted in self.dialect.words else wanted, taken)
+                taken.add(names[key])
+            values.append(names[key])
         name = "Net" if parts[0] is network else _free(_camel(_origin(parts)), self._taken)
         self._taken.add(name)
         self.all.append(Class(name, tuple(names.values()), tuple(values), parts[0], parts))
-        where = [keys.index(column) for column in names]
+        where = [keys.index(key) for key in names]
         for part, args in group:
-            given = (place(args[at].value, parameter) for at, parameter in zip(where, names.values(), strict=True))
+            given = (
+                Arg(args[at].value, parameter, sort=first[at].counts)
+                for at, parameter in zip(where, names.values(), strict=True)
+            )
             self.made[part] = Made(name, tuple(given))
+
+
+_NEVER_HANDED = ("padding", "pad", "rows", "columns", "more_channels")
+"""What an author hands to a piece is hardly one of these: where the numbers are the same, that is by chance."""
 
 
 def is_one(made: list[Made]) -> bool:

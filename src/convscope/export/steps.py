@@ -15,13 +15,31 @@ from convscope.notation.tree import Layer, Size
 Literal = int | float | bool | str | tuple["Literal", ...]
 
 
+_CHANNELS = frozenset(
+    "in_channels out_channels num_features channels in_features out_features filters units groups".split()  # noqa: SIM905
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """One argument. key: the keyword, or "" where it is told by place; hint: what a parameter for it is called."""
+    """One argument. key: the keyword, or "" where it is told by place; hint: what a parameter for it is called; sort:
+    what it counts, so that a padding is not taken for the stride that happens to be as large; usual: the value that
+    needs no writing, None where there is none."""
 
     value: Literal
     hint: str
     key: str = ""
+    sort: str = ""
+    usual: Literal | None = None
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the framework takes this value by itself."""
+        return self.usual is not None and self.value == self.usual and type(self.value) is type(self.usual)
+
+    @property
+    def counts(self) -> str:
+        return self.sort or ("channels" if self.hint in _CHANNELS else self.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +91,9 @@ def place(value: Literal, hint: str) -> Arg:
     return Arg(value, hint)
 
 
-def given(key: str, value: Literal, usual: Literal = "", hint: str = "") -> tuple[Arg, ...]:
-    """A keyword argument, or none where the value is the usual one."""
-    return () if value == usual and type(value) is type(usual) else (Arg(value, hint or key, key),)
+def given(key: str, value: Literal, usual: Literal | None = None) -> tuple[Arg, ...]:
+    """A keyword argument, which is left out where the value is the usual one."""
+    return (Arg(value, key, key, usual=usual),)
 
 
 def size(value: Size) -> Literal:

@@ -35,26 +35,17 @@ def _conv(row: Sized) -> list[Step]:
     joined = layer.options["connect"] == "lenet5"
     symmetric = found.padded(found.before)
     mode = border if isinstance(border, str) else "zeros" if border == 0 else "constant"
-    inside = symmetric and mode != "constant" and not (joined and mode != "zeros")
+    own = joined or bias == "position"  # modules of ours, which leave borders to F.pad
+    inside = symmetric and mode != "constant" and not (own and mode != "zeros")
     before: list[Step] = []
-    padding: tuple[Arg, ...] = ()
-    if inside:
-        padding = given("padding", size(found.before), 0)
-        if padding and mode != "zeros" and bias != "position":
-            padding += given("padding_mode", mode)
-        elif padding and mode != "zeros":
-            padding, inside = (), False
     if not inside and any(map(any, found.sides)):
-        if mode == "zeros":
-            before = [_pad(found)]
-        elif mode == "constant":
-            assert isinstance(border, int | float)
-            before = [_pad(found, *given("value", border))]
-        else:
-            before = [_pad(found, *given("mode", mode))]
+        value = border if isinstance(border, int | float) else 0
+        before = [_pad(found, *given("mode", mode if isinstance(border, str) else "constant", "constant"),
+                       *given("value", float(value), 0.0))]  # fmt: skip
     numbers = (
         *given("stride", size(found.stride), 1),
-        *padding,
+        *given("padding", size(found.before) if inside else 0, 0),
+        *(() if own else given("padding_mode", mode if inside and any(found.before) else "zeros", "zeros")),
         *given("dilation", size(found.dilation), 1),
         *given("groups", groups, 1),
     )
@@ -62,7 +53,7 @@ def _conv(row: Sized) -> list[Step]:
     shape = (place(row.before[2], "in_channels"), place(row.after[2], "out_channels"), kernel)
     where = (row.after[0], row.after[1])
     if joined:
-        with_bias = given("size", where, hint="size") if bias == "position" else given("bias", bool(bias), True)
+        with_bias = given("size", where) if bias == "position" else given("bias", bool(bias), True)
         return [*before, Module("JoinedConv2d", (kernel, *numbers, *with_bias))]
     if bias == "position":
         return [*before, Module("PositionConv2d", (*shape, *numbers, *given("size", where)))]
