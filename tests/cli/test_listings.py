@@ -14,21 +14,11 @@ from convscope.data.known import KNOWN
 from convscope.recipe import bundled
 
 
-def test_a_summary(say: Command) -> None:
-    said = say("summary", NET, "--input", "8x8x1", "--classes", "10")
-    assert said.code == 0
-    assert re.search(r"conv1 .*3x3 4.* 8 x 8 x 4 +40", said.out)
-    assert said.out.splitlines()[-1].split() == ["total", "90"]
-    about = json.loads(say("summary", NET, "--input", "８×８x1", "--classes", "10", "--json").out)
-    assert about["parameters"] == 90
-    assert about["layers"][0]["output"] == [8, 8, 4]
-
-
 def test_the_summary_of_a_run_and_of_its_model(run_of_digits: Path, say: Command) -> None:
     first, second = say("summary", run_of_digits), say("summary", run_of_digits / "model.safetensors")
     assert first.code == second.code == 0
     assert first.out == second.out
-    assert first.out.splitlines()[-1].split() == ["total", "90"]
+    assert "\nparameters     90: 76 weights, 14 biases\n" in first.out
 
 
 @pytest.mark.parametrize(

@@ -147,10 +147,16 @@ def _changed(row: Sized) -> bool:
     return row.before != row.after
 
 
+def _pooled(row: Sized) -> bool:
+    """`to=` the size that arrives changes nothing."""
+    return _changed(row) or not (isinstance(row.item, Layer) and row.item.options.get("to"))
+
+
 _ONE_BY_ONE = ("flatten", "relu", "relu6", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky", "bn", "lrn", "dropout",
                "softmax", "scale")  # fmt: skip
 VALUES: dict[str, Callable[[Sized], bool]] = {
-    **dict.fromkeys(("conv", "maxpool", "avgpool", "minpool", "subsample", "gap", "gmp", "dense", "rbf"), _own),
+    **dict.fromkeys(("conv", "subsample", "gap", "gmp", "dense", "rbf"), _own),
+    **dict.fromkeys(("maxpool", "avgpool", "minpool"), _pooled),
     **dict.fromkeys(_ONE_BY_ONE, _same_numbers),
     "identity": _changed,
     "add": _own,

@@ -22,8 +22,21 @@ def describe(item: Item) -> str:
         words.append(pad if isinstance(pad, str) else f"pad={pad[0]}" if pad[0] == pad[1] else f"pad={pad[0]}x{pad[1]}")
     if item.ceil:
         words.append("ceil")
-    for option in ("p", "factor", "slope", "window", "to", "groups"):
+    for option in ("p", "factor", "slope", "window"):
         value = item.options.get(option)
-        if value is not None and not (option == "groups" and value == 1):
-            words.append(f"{option}={value}" if option in ("to", "groups") else f"{value:g}")
+        if value is not None:
+            words.append(f"{value:g}")
+    for option, usual in (("to", None), ("groups", 1), ("dilation", (1, 1)), ("connect", "all"), ("per", "map")):
+        value = item.options.get(option, usual)
+        if value != usual:
+            words.append(f"{option}={_size(value) if isinstance(value, tuple) else value}")
+    if item.options.get("scaled"):
+        words.append("scaled")
+    if item.options.get("bias") == "position":
+        words.append("bias=position")
     return " ".join(words)
+
+
+def _size(size: tuple[int, int]) -> str:
+    down, across = size
+    return str(down) if down == across else f"{down}x{across}"

@@ -1,0 +1,473 @@
+"""How much memory a training step takes: what autograd keeps of each layer, and when it lets it go. Knows no torch.
+
+The step is walked through as PyTorch carries it out, forward and backward, every tensor counted from the moment it is
+made to the moment nobody holds it. Float32, pictures laid out channels last, as the loop trains on a CPU.
+`tests/network/test_memory.py` holds the table against what autograd says that it saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from convscope.network.cost import in_aux, parameters
+from convscope.network.geometry import windows
+from convscope.network.shapes import Shape, Sized, Sizes, dilation_of, numbers, option
+from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence
+
+NUMBER = 4
+"""Bytes of a float32."""
+
+INDEX = 8
+"""Bytes of the place of a maximum: int64."""
+
+MAPPED = 32 * 2**20
+"""A block as large as this is asked of the system by itself, and given back at once; glibc's most, M_MMAP_THRESHOLD."""
+
+HEAP_LOSS = 0.4
+"""What lies idle between the smaller blocks of a heap, in parts of these: glibc 2.36, over the peaks of seven networks
+0.2 to 0.7. An allocation of the same size often doesn't fit where one was freed, since each is aligned anew."""
+
+OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2}
+"""What an optimizer remembers, in copies of the weights: momentum; or both moments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the backward pass of a layer needs, for one picture.
+
+    input, output: whether it needs what arrived, what left. own: bytes of further tensors that it made and keeps (a
+    mask, indices, a padded copy). passing: bytes that it needs for a moment in the backward pass, besides the gradients
+    of its output and input. view: what leaves is what arrived, no new tensor.
+    """
+
+    input: bool = False
+    output: bool = False
+    own: int = 0
+    passing: int = 0
+    view: bool = False
+
+
+def _bytes(shape: Shape) -> int:
+    return NUMBER * numbers(shape)
+
+
+def _layer(row: Sized) -> Layer:
+    assert isinstance(row.item, Layer)
+    return row.item
+
+
+def _padded(row: Sized, native: bool) -> int:
+    """The bytes of the maps with their padding, where a layer copies them to add it; 0 where it needn't.
+
+    native: whether PyTorch's own padding, as much after as before, will do.
+    """
+    layer = _layer(row)
+    kernel, stride, dilation = layer.kernel or (1, 1), layer.stride or (1, 1), dilation_of(layer)
+    cells, copied = row.before[2], False
+    for axis in (0, 1):
+        pad = layer.padding[axis] if isinstance(layer.padding, tuple) else layer.padding or "valid"
+        n = row.before[axis]
+        found = windows(n, kernel[axis], stride[axis], dilation[axis], pad, layer.ceil)
+        extent = dilation[axis] * (kernel[axis] - 1) + 1
+        fits = native and (n + 2 * found.before - extent) // stride[axis] + 1 == found.count
+        copied = copied or (not fits and found.before + found.after > 0)
+        cells *= found.before + n + found.after
+    return NUMBER * cells if copied else 0
+
+
+def _conv(row: Sized) -> Kept:
+    border = _layer(row).options["border"]
+    padded = _padded(row, native=border == 0)
+    return Kept(input=not padded or isinstance(border, str), own=padded, passing=padded)
+
+
+def _average(row: Sized) -> Kept:
+    if _layer(row).options.get("to"):
+        return Kept(input=True)
+    padded = _padded(row, native=False)
+    return Kept(input=not padded, own=padded, passing=padded)
+
+
+def _maximum(row: Sized) -> Kept:
+    padded = 0 if _layer(row).options.get("to") else _padded(row, native=False)
+    return Kept(input=not padded, own=padded + INDEX * numbers(row.after), passing=padded)
+
+
+def _minimum(row: Sized) -> Kept:
+    """A maximum of the negated maps."""
+    copied = (0 if _layer(row).options.get("to") else _padded(row, native=False)) or _bytes(row.before)
+    return Kept(own=copied + INDEX * numbers(row.after), passing=copied)
+
+
+def _subsample(row: Sized) -> Kept:
+    return Kept(input=True, own=_bytes(row.after))
+
+
+def _global_maximum(row: Sized) -> Kept:
+    return Kept(input=True, own=INDEX * numbers(row.after))
+
+
+def _reordered(row: Sized) -> bool:
+    """Whether flattening copies: maps lie channels last in memory, and are read channels first."""
+    return len(row.before) == 3 and row.before[2] > 1 and row.before[0] * row.before[1] > 1
+
+
+def _dense(row: Sized) -> Kept:
+    return Kept(own=_bytes(row.before), passing=_bytes(row.before)) if _reordered(row) else Kept(input=True)
+
+
+def _flatten(row: Sized) -> Kept:
+    return Kept(view=not _reordered(row))
+
+
+def _rbf(row: Sized) -> Kept:
+    return Kept(own=_bytes((*row.after, numbers(row.before))))
+
+
+def _bn(row: Sized) -> Kept:
+    if _layer(row).options["per"] == "activation" and _reordered(row):
+        return Kept(own=_bytes(row.before))
+    return Kept(input=True)
+
+
+def _lrn(row: Sized) -> Kept:
+    """The squares, k + alpha * sum, and that to the power of -beta."""
+    return Kept(input=True, own=3 * _bytes(row.before), passing=3 * _bytes(row.before))
+
+
+def _dropout(row: Sized) -> Kept:
+    return Kept(own=_bytes(row.after)) if option(_layer(row), "p", float) else Kept(view=True)
+
+
+def _tanh(row: Sized) -> Kept:
+    return Kept(own=_bytes(row.after)) if _layer(row).options.get("scaled") else Kept(output=True)
+
+
+def _needs_input(row: Sized) -> Kept:
+    return Kept(input=True)
+
+
+def _needs_output(row: Sized) -> Kept:
+    return Kept(output=True)
+
+
+def _needs_nothing(row: Sized) -> Kept:
+    return Kept()
+
+
+def _identity(row: Sized) -> Kept:
+    return Kept(view=row.before == row.after)
+
+
+KEPT: dict[str, Callable[[Sized], Kept]] = {
+    "conv": _conv,
+    "maxpool": _maximum,
+    "avgpool": _average,
+    "minpool": _minimum,
+    "subsample": _subsample,
+    "gap": _needs_nothing,
+    "gmp": _global_maximum,
+    "dense": _dense,
+    "flatten": _flatten,
+    "relu": _needs_output,
+    "relu6": _needs_input,
+    "tanh": _tanh,
+    "sigmoid": _needs_output,
+    "gelu": _needs_input,
+    "silu": _needs_input,
+    "elu": _needs_input,
+    "leaky": _needs_input,
+    "bn": _bn,
+    "lrn": _lrn,
+    "dropout": _dropout,
+    "softmax": _needs_output,
+    "scale": _needs_nothing,
+    "identity": _identity,
+    "rbf": _rbf,
+}
+"""One row a layer kind: what PyTorch's autograd keeps of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The bytes that a training step holds at its fullest moment, by what they are for; the process's own part, some
+    hundred MiB of Python and PyTorch, is not in it.
+
+    activations: what is kept of the forward pass, and the batch itself. passing: gradients of activations and whatever
+    else lives for a moment. idle: what the C library's heap holds beyond the tensors; an estimate, and the
+    one part that depends on the system.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    passing: int
+    idle: int = 0
+
+    @property
+    def peak(self) -> int:
+        """What the process grows by."""
+        return self.tensors + self.idle
+
+    @property
+    def tensors(self) -> int:
+        """All tensors together."""
+        return self.weights + self.gradients + self.optimizer + self.activations + self.passing
+
+
+def kept_by_layer(sizes: Sizes) -> dict[str, int]:
+    """The bytes that training keeps for one picture until the backward pass, by the layer that made them.
+
+    What a later layer needs of a layer's output counts for the layer that put it out; under "input" the picture.
+    """
+    walk = _Step(sizes, 1, None)
+    walk.forward()
+    walk.drop(walk.end)  # the logits, for which backward has no use unless a layer keeps them
+    found: dict[str, int] = {}
+    for tensor in walk.held():
+        found[tensor.maker] = found.get(tensor.maker, 0) + tensor.size
+    return found
+
+
+def training_memory(
+    sizes: Sizes, batch_size: int, optimizer: str = "sgd", *, copies: int = 0, learned: Collection[str] | None = None
+) -> Memory:
+    """What training needs with batches of that size. optimizer: sgd (with momentum), adam or adamw.
+
+    copies: further copies of all weights that are kept: a moving average, the best so far. learned: the names of the
+    parameters that learn (`conv1.weight`); None means all.
+    """
+    walk = _Step(sizes, batch_size, learned)
+    walk.forward()
+    walk.backward()
+    blocks = [_bytes(shape) for row in sizes.rows for shape in parameters(row).values()]
+    every = sum(blocks)
+    state = OPTIMIZER_COPIES[optimizer] * walk.learned_bytes + copies * every
+    activations, passing, gradients = walk.fullest
+    small = sum(block for block in blocks if block < MAPPED) * (2 + OPTIMIZER_COPIES[optimizer] + copies)
+    idle = int(HEAP_LOSS * (walk.most_small + small))
+    after = Memory(
+        every, walk.learned_bytes, state, 2 * walk.picture, 0, idle
+    )  # the optimizer's step: activations are gone
+    during = Memory(every, gradients, state, activations, passing, idle)
+    return max(during, after, key=lambda memory: memory.tensors)
+
+
+class _Tensor:
+    """A tensor in memory: its bytes, who made it, and how many hold it."""
+
+    __slots__ = ("holders", "learns", "maker", "size")
+
+    def __init__(self, size: int, maker: str, learns: bool) -> None:
+        self.size, self.maker, self.learns = size, maker, learns
+        self.holders = 0
+
+
+class _Step:
+    """One training step: `forward`, then `backward`; `fullest` is (kept, passing, gradients) at the worst moment."""
+
+    def __init__(self, sizes: Sizes, batch_size: int, learned: Collection[str] | None) -> None:
+        self.sizes, self.batch = sizes, batch_size
+        self.rows = {row.item.name: row for row in sizes.rows}
+        self.aux = in_aux(sizes)
+        self.learns = {
+            row.item.name: [
+                _bytes(shape) for name, shape in parameters(row).items()
+                if learned is None or f"{row.item.name}.{name}" in learned
+            ]
+            for row in sizes.rows
+        }  # fmt: skip
+        self.learned_bytes = sum(sum(each) for each in self.learns.values())
+        self.picture = batch_size * _bytes(sizes.input)
+        self.living: dict[_Tensor, None] = {}
+        self.kept = self.passing = self.gradients = self.small = self.most_small = 0
+        self.fullest = (0, 0, 0)
+        self.tape: dict[str, list[_Tensor]] = {}
+
+    # ---- tensors -----------------------------------------------------------------------------------------------
+
+    def make(self, size: int, maker: str, learns: bool) -> _Tensor:
+        tensor = _Tensor(self.batch * size, maker, learns)
+        tensor.holders = 1
+        self.living[tensor] = None
+        self.kept += tensor.size
+        self.small += tensor.size if tensor.size < MAPPED else 0
+        self.most_small = max(self.most_small, self.small)
+        self._look()
+        return tensor
+
+    def hold(self, tensor: _Tensor) -> _Tensor:
+        tensor.holders += 1
+        return tensor
+
+    def drop(self, tensor: _Tensor) -> None:
+        tensor.holders -= 1
+        if not tensor.holders:
+            del self.living[tensor]
+            self.kept -= tensor.size
+            self.small -= tensor.size if tensor.size < MAPPED else 0
+
+    def held(self) -> list[_Tensor]:
+        """What lives on after the forward pass."""
+        return list(self.living)
+
+    def _look(self) -> None:
+        now = (self.kept, self.passing, self.gradients)
+        if sum(now) > sum(self.fullest):
+            self.fullest = now
+
+    # ---- forward -----------------------------------------------------------------------------------------------
+
+    def forward(self) -> None:
+        height, width, channels = self.sizes.input
+        pictures = self.make(_bytes(self.sizes.input), "input", False)
+        laid_out = pictures
+        if channels > 1 and height * width > 1:
+            laid_out = self.make(_bytes(self.sizes.input), "input", False)  # the same, channels last
+        self.hold(laid_out)
+        self.end = self.sequence(self.sizes.body, laid_out)
+        if laid_out is not pictures:
+            self.drop(laid_out)
+
+    def sequence(self, sequence: Sequence, x: _Tensor) -> _Tensor:
+        """Takes over x and gives what leaves, which the caller holds."""
+        for item in sequence.items:
+            y = self.item(item, x)
+            self.drop(x)
+            x = y
+        return x
+
+    def item(self, item: Item, x: _Tensor) -> _Tensor:
+        if isinstance(item, Layer):
+            return self.layer(self.rows[item.name], x)
+        if isinstance(item, Aux):
+            logits = self.sequence(item.body, self.hold(x))
+            self.tape[item.name] = [logits]
+            return self.hold(x)
+        bodies = item.branches if isinstance(item, Branches) else item.parts
+        outs = [self.sequence(body, self.hold(x)) for body in bodies]
+        y = self.make(_bytes(self.rows[item.name].after), item.name, any(out.learns for out in outs))
+        self.tape[item.name] = []
+        for out in outs:
+            self.drop(out)
+        return y
+
+    def layer(self, row: Sized, x: _Tensor) -> _Tensor:
+        name, rule = row.item.name, KEPT[row.item.kind](row)
+        learns = x.learns or bool(self.learns[name])
+        tape = self.tape[name] = []
+        own = self.make(rule.own, name, learns) if rule.own else None
+        y = self.hold(x) if rule.view else self.make(_bytes(row.after), name, learns)
+        if learns:
+            if rule.input:
+                tape.append(self.hold(x))
+            if rule.output:
+                tape.append(self.hold(y))
+            if own:
+                tape.append(self.hold(own))
+        if own:
+            self.drop(own)
+        return y
+
+    # ---- backward ----------------------------------------------------------------------------------------------
+
+    def backward(self) -> None:
+        """From the logits back; each layer lets go what was kept for it once its gradients are made."""
+        if self.end.learns:
+            left = self.back(self.sizes.body, self.grow(self.sizes.output), False)
+            if left is not None:
+                self.passing -= left
+
+    def grow(self, shape: Shape) -> int:
+        size = self.batch * _bytes(shape)
+        self.passing += size
+        self._look()
+        return size
+
+    def back(self, sequence: Sequence, gradient: int, wanted: bool) -> int | None:
+        """The bytes of the gradient of what arrived at a sequence, from that of what left it; None where it has none.
+
+        wanted: whether what arrived came from something that learns.
+        """
+        learns = [wanted]
+        for item in sequence.items:
+            learns.append(learns[-1] or self.any_learns(item))
+        size: int | None = gradient
+        for item, before in zip(reversed(sequence.items), reversed(learns[:-1]), strict=True):
+            size = self.back_item(item, size, before)
+            if size is None:
+                break
+        return size
+
+    def any_learns(self, item: Item) -> bool:
+        if isinstance(item, Layer):
+            return bool(self.learns[item.name])
+        if isinstance(item, Aux):
+            return False
+        bodies = item.branches if isinstance(item, Branches) else item.parts
+        return any(self.any_learns(inner) for body in bodies for inner in body.items)
+
+    def back_item(self, item: Item, gradient: int | None, wanted: bool) -> int | None:
+        assert gradient is not None
+        row = self.rows[item.name]
+        if isinstance(item, Layer):
+            return self.back_layer(row, gradient, wanted)
+        if isinstance(item, Aux):
+            for logits in self.tape[item.name]:
+                self.drop(logits)
+            inner = self.back(item.body, self.grow(self._end(item.body, row.before)), wanted)
+            if inner is not None:
+                self.passing -= inner
+            return gradient
+        bodies = item.branches if isinstance(item, Branches) else item.parts
+        arrived: int | None = None
+        for body in reversed(bodies):
+            if not body.items or all(KEPT[i.kind](self.rows[i.name]).view for i in body.items if isinstance(i, Layer)):
+                own = 0 if wanted else None  # the gradient of the sum is handed on as it is
+            else:
+                own = self._branch(body, item, gradient, wanted)
+            if own:
+                if arrived:
+                    self.passing -= own  # added into the one that is there
+                else:
+                    arrived = own
+        if wanted and arrived is None:
+            return gradient
+        self.passing -= gradient
+        return arrived
+
+    def _branch(self, body: Sequence, item: Branches | Regions, gradient: int, wanted: bool) -> int | None:
+        """Through one branch; what it is given belongs to all of them, so its end makes the first gradient anew."""
+        given = self.passing
+        size = self.back(body, 0, wanted)
+        if size is None:
+            self.passing = given
+        return size
+
+    def _end(self, body: Sequence, before: Shape) -> Shape:
+        return self.rows[body.items[-1].name].after if body.items else before
+
+    def back_layer(self, row: Sized, gradient: int, wanted: bool) -> int | None:
+        name, rule = row.item.name, KEPT[row.item.kind](row)
+        for size in self.learns[name]:
+            self.gradients += size
+        made = gradient
+        self._look()
+        if wanted and not rule.view:
+            made = self.grow(row.before)
+        passing = self.batch * rule.passing + (
+            sum(self.learns[name]) if row.item.kind == "conv" else 0
+        )  # laid out anew
+        self.passing += passing
+        self._look()
+        self.passing -= passing
+        for tensor in self.tape[name]:
+            self.drop(tensor)
+        if not wanted:
+            self.passing -= gradient
+            return None
+        if not rule.view:
+            self.passing -= gradient
+        return made
