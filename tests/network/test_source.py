@@ -1,4 +1,4 @@
-"""What a network may be given as: text, or a .net file."""
+"""What a network may be given as: text, a name of the zoo, or a .net file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,44 @@ from convscope.network import source
 @pytest.mark.parametrize("text", ["conv 3x3 4, dense", "dense", "relu", "dense # like a.net\n, relu"])
 def test_a_text_is_itself(text: str) -> None:
     assert source.text_of(text) == text
+
+
+@pytest.mark.parametrize("word", ["resnet18", " resnet18\n", "resnet１８"])
+def test_a_name_of_the_zoo_is_its_text(word: str) -> None:
+    assert source.text_of(word) == source.zoo()["resnet18"].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("resnet19", "unknown network 'resnet19', did you mean 'resnet18'? These exist: alexnet, alexnet-one-tower, "),
+        ("ResNet50", "unknown network 'ResNet50', did you mean 'resnet50'? These exist: "),
+        ("vgg-16", "unknown network 'vgg-16', did you mean 'vgg16'? These exist: "),
+        ("zzz", "unknown network 'zzz'. These exist: "),
+    ],
+)
+def test_a_word_that_is_no_network(word: str, sentence: str) -> None:
+    end = "xception. Give one of these, a .net file, or a text: conv 3x3 32, relu, gap, dense."
+    with pytest.raises(ConvscopeError, match=f"^{re.escape(sentence)}.*{re.escape(end)}$"):
+        source.text_of(word)
+
+
+@pytest.mark.parametrize("word", ["dens", "conv", "Relu", "maxpol"])
+def test_a_word_like_a_layer_s_is_left_to_the_parser(word: str) -> None:
+    """Which answers with the place, and the layer that was meant."""
+    assert source.text_of(word) == word
+
+
+def test_a_zoo_s_text_by_its_name() -> None:
+    assert source.text_of_zoo("resnet18").startswith("# ResNet-18: ")
+    with pytest.raises(ConvscopeError, match=r"^unknown network 'resnet', did you mean 'resnet18'\? These exist: "):
+        source.about("resnet")
+
+
+def test_the_zoo_is_in_the_order_of_numbers() -> None:
+    names = list(source.zoo())
+    assert names.index("vgg11") < names.index("vgg16") < names.index("vgg19")
+    assert names.index("resnet50") < names.index("resnet101")
 
 
 def test_a_file_is_its_text(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from functools import cache
 from pathlib import Path
 
@@ -161,6 +162,20 @@ def test_the_module_is_what_was_counted(name: str) -> None:
     assert logits.shape == (2, sizes.classes)
     assert all(value.shape == (2, sizes.classes) for value in kept.values())
     assert len(kept) == len(network.aux) == (2 if header.aux_parameters else 0)
+
+
+def test_the_deepest_is_read_in_a_moment() -> None:
+    """ResNet-152 from text to all that `summary` says of it, and its module without weights' memory."""
+    text = text_of("resnet152")
+    parse("relu")  # the grammar is built once
+    begin = time.process_time()
+    sizes = resolve(write_out(parse(text)))
+    assert total_parameters(sizes) == 60_192_808
+    assert sum(map(multiply_adds, sizes.rows)) == 11_513_626_624
+    with torch.device("meta"):
+        network = Network(text, seed=None)
+    assert time.process_time() - begin < 2
+    assert all(tensor.is_meta for tensor in network.state_dict().values())
 
 
 # Other sizes, channels, classes
