@@ -87,6 +87,14 @@ def test_a_damaged_file_is_refused(own_folders: Path, name: str, file: str, said
         weights.trained(name)
 
 
+@pytest.mark.parametrize("name", ["lenet5", "resnet50-paper", "alexnet"])
+def test_a_network_of_the_zoo_without_published_weights(name: str) -> None:
+    with pytest.raises(
+        ConvscopeError, match=rf"whose header says so\. That of {name} doesn't: .* These have: .*resnet50"
+    ):
+        weights.trained(name)
+
+
 # Downloads, from a server on this machine
 
 

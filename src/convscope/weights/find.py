@@ -12,11 +12,17 @@ from convscope import files
 from convscope.data import download, places
 from convscope.data.download import Progress
 from convscope.errors import ConvscopeError, RunFailed, unknown
+from convscope.network.source import zoo
 from convscope.weights.known import KNOWN, KnownWeights, WeightsFile
 
 
 def entry_of(name: str) -> KnownWeights:
     """The published weights of a network of the zoo. Raises ConvscopeError where there are none."""
+    if name in zoo() and name not in KNOWN:
+        raise ConvscopeError(
+            f"weights are published for networks of the zoo whose header says so. That of {name} doesn't: what others "
+            f"publish under such a name means another network. These have: {', '.join(KNOWN)}."
+        )
     if name not in KNOWN:
         raise ConvscopeError(unknown("network with published weights", name, KNOWN))
     return KNOWN[name]
