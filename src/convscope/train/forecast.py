@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import nn
 
 from convscope.network.build import Network
+from convscope.network.memory import NUMBER, OPTIMIZER_COPIES, training_memory
 
 MOST_EPOCHS_OF_A_BUDGET = 200
 """A budget that would allow more passes than this ends early: small data is learned by then."""
@@ -22,11 +21,14 @@ def steps_in(seconds: float, seconds_a_step: float) -> int:
     return max(0, int(seconds * _RESERVE / max(seconds_a_step, 1e-9)))
 
 
-def memory(network: nn.Module, optimizer: str, batch_size: int, average: bool) -> int:
-    """About how many bytes weights, gradients, the optimizer's memory and a batch's activations take."""
-    numbers = sum(p.numel() for p in network.parameters())
-    copies = 2 + (1 if optimizer == "sgd" else 2) + average  # weights, gradients, moments, the moving average
-    if not isinstance(network, Network):
-        return 4 * numbers * copies
-    activations = sum(math.prod(row.after) for row in network.sizes.rows)
-    return 4 * numbers * copies + 2 * 4 * activations * batch_size  # each activation, and its gradient
+def memory(network: nn.Module, optimizer: str, batch_size: int, copies: int = 0) -> int:
+    """About how many bytes a training step takes at its fullest, besides the process itself.
+
+    copies: further copies of the weights: a moving average, the best so far. Of a module of one's own only weights,
+    gradients and the optimizer's memory are known.
+    """
+    learned = {name: p.numel() for name, p in network.named_parameters() if p.requires_grad}
+    if isinstance(network, Network):
+        return training_memory(network.sizes, batch_size, optimizer, copies=copies, learned=learned.keys()).peak
+    every = sum(p.numel() for p in network.parameters())
+    return NUMBER * (every * (1 + copies) + sum(learned.values()) * (1 + OPTIMIZER_COPIES[optimizer]))

@@ -377,7 +377,8 @@ class Loop:
 
     def _memory(self) -> int:
         batch = min(self.settings.batch_size, len(self.train_set))
-        return forecast.memory(self.network, self.job.recipe.optimizer.name, batch, self.average is not None)
+        copies = (self.average is not None) + (self.settings.keep == "best" and len(self.validation_set) > 0)
+        return forecast.memory(self.network, self.job.recipe.optimizer.name, batch, copies)
 
     # ---- stopping and going on ---------------------------------------------------------------------------------
 

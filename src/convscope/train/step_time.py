@@ -45,6 +45,11 @@ def measure(
     sizes: Sizes, batch_size: int, optimizer: OptimizerSettings, repeats: int = 3, seconds_a_layer: float = 2.0
 ) -> StepTime:
     """Measure it, the fastest of up to `repeats` counting; a layer that has taken `seconds_a_layer` isn't repeated."""
+    with torch.random.fork_rng(devices=[]):
+        return _measure(sizes, batch_size, optimizer, repeats, seconds_a_layer)
+
+
+def _measure(sizes: Sizes, batch_size: int, optimizer: OptimizerSettings, repeats: int, most: float) -> StepTime:
     found: dict[object, float] = {}
     layers: dict[str, float] = {}
     for row in sizes.rows:
@@ -53,7 +58,7 @@ def measure(
         first = not layers
         key = (_key(row), first)
         if key not in found:
-            found[key] = _layer_seconds(row, batch_size, repeats, seconds_a_layer, gradient=not first)
+            found[key] = _layer_seconds(row, batch_size, repeats, most, gradient=not first)
         layers[row.item.name] = found[key]
     return StepTime(layers, _optimizer_seconds(sizes, optimizer, repeats))
 
@@ -81,25 +86,24 @@ def _layer_seconds(row: Sized, batch_size: int, repeats: int, most: float, *, gr
     forward, inputs = _step(row, batch)
     for x in inputs:
         x.requires_grad_(gradient)
-    with torch.random.fork_rng(devices=[]):
+    y = forward(inputs)
+    if not y.requires_grad:
+        return 0.0
+    back = torch.randn_like(y)
+    best, spent = float("inf"), 0.0
+    for turn in range(repeats + 1):
+        del y
+        begin = time.perf_counter()
         y = forward(inputs)
-        if not y.requires_grad:
-            return 0.0
-        back = torch.randn_like(y)
-        best, spent = float("inf"), 0.0
-        for turn in range(repeats + 1):
-            del y
-            begin = time.perf_counter()
-            y = forward(inputs)
-            y.backward(back)  # type: ignore[no-untyped-call]
-            taken = time.perf_counter() - begin
-            spent += taken
-            if turn or spent > most:  # the first one finds memory and kernels
-                best = min(best, taken)
-            for x in inputs:
-                x.grad = None
-            if spent > most:
-                break
+        y.backward(back)  # type: ignore[no-untyped-call]
+        taken = time.perf_counter() - begin
+        spent += taken
+        if turn or spent > most:  # the first one finds memory and kernels
+            best = min(best, taken)
+        for x in inputs:
+            x.grad = None
+        if spent > most:
+            break
     return best * batch_size / batch
 
 
