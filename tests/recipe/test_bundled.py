@@ -65,7 +65,8 @@ def test_settings_in_a_header_are_settings(name: str) -> None:
 @pytest.mark.parametrize("name", list(COUNTS))
 def test_the_network_is_the_tutorials(name: str) -> None:
     from convscope.network.build import Network
+    from convscope.network.source import text_of
 
     shape, parameters = COUNTS[name]
-    net = Network(load(bundled()[name]).network, input=shape, classes=10)
+    net = Network(text_of(load(bundled()[name]).network), input=shape, classes=10)
     assert sum(p.numel() for p in net.parameters()) == parameters

@@ -326,6 +326,8 @@ def test_balanced_classes_are_those_of_the_training_part() -> None:
 def test_a_loss_says_what_it_cannot_do() -> None:
     with pytest.raises(ConvscopeError, match="clipped-mean' takes neither label_smoothing nor class_weights"):
         loss.build("clipped-mean", 0.1)
+    with pytest.raises(ConvscopeError, match="loss = 'rbf' takes neither label_smoothing nor class_weights"):
+        loss.build("rbf", 0.1)
     with pytest.raises(ConvscopeError, match="Use loss = 'cross-entropy'"):
         loop(recipe({"epochs": 1, "loss": "clipped-mean", "class_weights": "balanced"}))
 
@@ -373,6 +375,7 @@ def test_a_long_gradient_is_cut() -> None:
 
 @pytest.mark.slow
 def test_the_first_loss_of_the_cifar_tutorial() -> None:
+    from convscope.network.source import text_of
     from convscope.recipe import bundled, load
 
     made = load(bundled()["tutorial-b-cifar10"])
@@ -385,7 +388,7 @@ def test_the_first_loss_of_the_cifar_tutorial() -> None:
         preprocess=Preprocess((32, 32), 3, crop_to=(24, 24), per_picture=True),
     )  # fmt: skip
     made = made.model_copy(update={"train": made.train.model_copy(update={"steps": 1})})
-    step = of_kind(carried_out(Loop(Job(network(data, made.network), data, made))), Step)[0]
+    step = of_kind(carried_out(Loop(Job(network(data, text_of(made.network)), data, made))), Step)[0]
     assert step.loss == pytest.approx(math.log(10) + 2.37, abs=0.05)  # 4.68, which the tutorial prints
 
 
