@@ -244,3 +244,47 @@ def test_a_download_that_fails_is_a_failed_run(server: str, monkeypatch: pytest.
     with pytest.raises(RunFailed, match=r"could not be downloaded") as error:
         sources.get("mnist")
     assert error.value.exit_code == 1
+
+
+def _breaks_off(body: bytes, asked: list[str], lie: int = 0, packed: bool = False) -> Callable[[Handler], None]:
+    """A server that ends each answer after 3 000 bytes, and goes on where it is asked to (or `lie` bytes beside it)."""
+
+    def do_get(self: Handler) -> None:
+        asked.append(self.headers.get("Range", ""))
+        start = int(asked[-1].removeprefix("bytes=").rstrip("-") or 0)
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start + lie}-{len(body) - 1}/{len(body)}")
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        self.wfile.write(body[start : start + 3000])
+
+    return do_get
+
+
+def test_a_download_that_broke_off_goes_on_where_it_was(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Handler, "do_GET", _breaks_off(CONTENT, asked))
+    assert download.fetch(f"{server}/a", 1 << 20) == CONTENT
+    starts = [int(asking.removeprefix("bytes=").rstrip("-")) for asking in asked[1:]]
+    assert asked[0] == ""
+    assert starts == sorted(set(starts))
+    assert 0 < starts[0] <= 3000  # a last piece that isn't whole is asked for again
+    assert len(starts) >= 3
+
+
+@pytest.mark.parametrize(
+    ("lie", "packed", "said"),
+    [(5, False, "it sends another part than was asked for"), (0, True, "broke off|the download failed")],
+)
+def test_what_can_not_be_gone_on_with_is_refused(
+    server: str, monkeypatch: pytest.MonkeyPatch, lie: int, packed: bool, said: str
+) -> None:
+    asked: list[str] = []
+    body = gzip.compress(bytes(i * i % 251 for i in range(9000)), 0) if packed else CONTENT
+    monkeypatch.setattr(Handler, "do_GET", _breaks_off(body, asked, lie, packed))
+    with pytest.raises(download.Refused, match=said):
+        download.fetch(f"{server}/a", 1 << 20)
+    assert len(asked) == (1 if packed else 2)

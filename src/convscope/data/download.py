@@ -31,6 +31,10 @@ class Refused(Exception):
     """Why this host's answer can't be used; the next one is tried."""
 
 
+class _Broken(Refused):
+    """The connection ended before the file did."""
+
+
 def folder_of(entry: Known) -> Path:
     """Where downloads of this data set are kept."""
     return places.cache_folder() / "data" / entry.name
@@ -159,20 +163,42 @@ def _by_hand(entry: Known, failures: list[str]) -> str:
 
 
 def fetch(url: str, most: int, progress: Progress | None = None) -> bytes:
-    """The bytes at an https address: at most `most`. Raises `Refused` with the reason."""
+    """The bytes at an https address: at most `most`. A download that broke off goes on where it was, as long as that
+    brings it on. Raises `Refused` with the reason."""
+    sink = _Sink(url, most, progress)
+    while True:
+        had = sink.size
+        try:
+            _ask(url, sink)
+        except _Broken:
+            if sink.size <= had or sink.packed:
+                raise
+            continue
+        return sink.bytes.getvalue()
+
+
+def _ask(url: str, sink: _Sink) -> None:
+    """What is still missing in the sink, from the address."""
     import pooch  # type: ignore[import-untyped]
     import requests
 
     loopback = urlsplit(url).hostname in _LOOPBACK  # tests serve from this machine, without a certificate
 
-    def https_only(answer: requests.Response, *_: Any, **__: Any) -> None:
+    def looked_at(answer: requests.Response, *_: Any, **__: Any) -> None:
         target = urljoin(answer.url, answer.headers.get("location", "")) if answer.is_redirect else answer.url
         parts = urlsplit(target)
         if parts.scheme != "https" and not (loopback and parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise Refused(f"it leads to {target}, which is not https")
+        sink.packed = bool(answer.headers.get("content-encoding"))
+        if answer.status_code == 200:
+            sink.restart()
+        elif answer.status_code == 206 and not answer.headers.get("content-range", "").startswith(
+            f"bytes {sink.size}-"
+        ):
+            raise Refused("it sends another part than was asked for")
 
-    sink = _Sink(url, most, progress)
-    downloader = pooch.HTTPDownloader(timeout=(PATIENCE, PATIENCE), hooks={"response": https_only})
+    more = {"Range": f"bytes={sink.size}-", "Accept-Encoding": "identity"} if sink.size else {}
+    downloader = pooch.HTTPDownloader(timeout=(PATIENCE, PATIENCE), hooks={"response": looked_at}, headers=more)
     try:
         downloader(url, sink, None)
     except requests.Timeout as error:
@@ -183,20 +209,33 @@ def fetch(url: str, most: int, progress: Progress | None = None) -> bytes:
     except requests.ConnectionError as error:
         if "timed out" in str(error):  # between two bytes: requests has no class of its own for it
             raise Refused(f"no answer within {PATIENCE:g} s") from error
-        raise Refused("no connection, or it broke off") from error
+        raise _Broken("no connection, or it broke off") from error
+    except requests.exceptions.ChunkedEncodingError as error:  # fewer bytes than were promised
+        raise _Broken(f"the download failed ({error})") from error
     except (requests.RequestException, OSError, ValueError) as error:
         raise Refused(f"the download failed ({error})") from error
-    return sink.bytes.getvalue()
 
 
 class _Sink:
-    """Takes a download's bytes, and stops one that is too long or hardly moves."""
+    """Takes a download's bytes, and stops one that is too long or hardly moves. packed: the server compresses what it
+    sends, so that no place in it can be asked for."""
 
     def __init__(self, url: str, most: int, progress: Progress | None) -> None:
         self.bytes = io.BytesIO()
+        self.packed = False
         self._name = url.rpartition("/")[2]
         self._most = most
         self._progress = progress
+        self._since, self._then = time.monotonic(), 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes have come."""
+        return self.bytes.tell()
+
+    def restart(self) -> None:
+        """Forget what came: the server begins anew."""
+        self.bytes = io.BytesIO()
         self._since, self._then = time.monotonic(), 0
 
     def write(self, data: bytes) -> int:
