@@ -49,7 +49,7 @@ def _losses(epochs: Sequence[Epoch], steps: Sequence[Step], mark: tuple[float, s
     lines = []
     if epochs:
         across = _across(float(epochs[-1].epoch))
-        each = epochs[-1].step / epochs[-1].epoch
+        each = max(1.0, epochs[-1].step / max(1, epochs[-1].epoch))  # epoch 0 is a head on features
     else:
         across, each = linear("step", [0.0, float(steps[-1].step)]), 1.0
     if len(steps) > 1:
