@@ -223,6 +223,25 @@ def test_convolution_gradient(name: str) -> None:
     check(lambda *t: book.conv(*t, **how), lambda up: book.conv_gradient(x, weight, up, **how), x, weight, bias)
 
 
+def test_a_bias_for_each_position() -> None:
+    x, weight, bias = numbers(2, 2, 3, 4), numbers(3, 2, 2, 2, salt=1), numbers(3, 3, 4, salt=2)
+    check(book.conv, lambda up: book.conv_gradient(x, weight, up, bias_per_position=True), x, weight, bias)
+
+
+def test_joined_maps() -> None:
+    """LeNet-5's 60 kernels in their places, and the gradient of these alone."""
+    x, weight = numbers(1, 6, 3, 3), numbers(60, 2, 2, salt=1)
+    whole = book.join(weight, book.TABLE_I)
+    assert whole.shape == (16, 6, 2, 2)
+    assert_array_equal(whole[0, :3], weight[:3])
+    assert not whole[0, 3:].any()
+    check(
+        lambda t: book.conv(x, book.join(t, book.TABLE_I)),
+        lambda up: book.join_gradient(book.conv_gradient(x, whole, up)[1], book.TABLE_I),
+        weight,
+    )
+
+
 def test_convolution_errors() -> None:
     with pytest.raises(
         ConvscopeError, match=r"groups must divide .* groups=2, 3 channels and weights of shape \(4, 1, 3, 3\)"
@@ -299,6 +318,19 @@ def test_global_pooling() -> None:
     assert_array_equal(book.gmp(x), book.maxpool(x, (4, 5)))
 
 
+@pytest.mark.parametrize("kernel", [2, (3, 2), 1])
+def test_subsampling_gradient(kernel: int | tuple[int, int]) -> None:
+    x, weight, bias = numbers(2, 2, 5, 6), numbers(2, salt=1), numbers(2, salt=2)
+    forward = lambda t, a, b: book.subsample(t, a, b, kernel)  # noqa: E731
+    check(forward, lambda up: book.subsample_gradient(x, weight, up, kernel), x, weight, bias)
+
+
+def test_subsampling_with_equal_weights_is_the_mean() -> None:
+    x = numbers(2, 2, 5, 6)
+    one = book.subsample(x, np.full(2, 0.25), np.zeros(2), 2)
+    assert_allclose(one, book.avgpool(x, 2), rtol=1e-13)
+
+
 def test_pooling_error() -> None:
     with pytest.raises(
         ConvscopeError, match=r"padding must be smaller than a pooling kernel\. Got 2 and 2\. Use at most pad=1"
@@ -341,6 +373,23 @@ def test_scale_add_and_concat_gradients() -> None:
     check(lambda t: book.scale(t, 0.125), lambda up: book.scale_gradient(up, 0.125), x)
     check(lambda *t: book.add(t), lambda up: book.add_gradient((x, other), up), x, other)
     check(lambda *t: book.concat(t), lambda up: book.concat_gradient((x, wide, other), up), x, wide, other)
+
+
+def test_rbf_is_minus_the_squared_distance() -> None:
+    x, centres = numbers(2, 3, 2, 1), numbers(4, 6, salt=1)
+    y = book.rbf(x, centres)
+    assert_allclose(y[1, 2], -(((x[1].ravel() - centres[2]) ** 2).sum()), rtol=1e-14)
+    check(lambda t: book.rbf(t, centres), lambda up: book.rbf_gradient(x, up, centres), x)
+
+
+def test_regions_are_put_back_in_place() -> None:
+    x = numbers(2, 2, 4, 6)
+    parts = book.regions(x, (2, 3))
+    assert len(parts) == 6
+    assert_array_equal(parts[4], x[:, :, 2:, 2:4])
+    assert_array_equal(book.regions_gradient(parts, (2, 3)), x)
+    with pytest.raises(ConvscopeError, match=r"regions must divide the picture\. Got 3 x 1 of 4 x 6 cells\. Use numb"):
+        book.regions(x, (3, 1))
 
 
 # Activations
@@ -487,6 +536,25 @@ def test_the_clip_stops_learning() -> None:
     told = book.clipped_mean_gradient(logits, labels)
     assert not told[0].any()
     assert told[1].all()
+
+
+def test_map_criterion_by_hand() -> None:
+    """Equation (9), term by term, for distances y = 1, 3 and j = 2."""
+    y, j = np.array([[1.0, 3.0]]), 2.0
+    told = 1.0 + math.log(math.exp(-2) + math.exp(-1) + math.exp(-3))
+    assert_allclose(book.map_criterion(-y, np.array([0]), j), told, rtol=1e-14)
+    logits = 3 * numbers(3, 5) - 2
+    gradient = book.map_criterion_gradient(logits, LABELS, j)
+    assert_allclose(gradient, slope(lambda: book.map_criterion(logits, LABELS, j), logits), rtol=1e-7, atol=1e-9)
+
+
+def test_what_is_far_is_not_pushed_farther() -> None:
+    """A wrong class much farther than j gets no gradient, the label's always; with a large j it is cross-entropy."""
+    logits, labels = -np.array([[40.0, 60.0]]), np.array([0])
+    near = book.map_criterion_gradient(logits, labels, 1.0)
+    assert abs(near[0, 1]) < 1e-20
+    assert_allclose(near[0, 0], -1, rtol=1e-12)
+    assert_allclose(book.map_criterion(logits, labels, 1000.0), book.cross_entropy(logits, labels), rtol=1e-12)
 
 
 def test_penalty() -> None:

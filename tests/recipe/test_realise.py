@@ -34,6 +34,29 @@ def test_words_become_numbers() -> None:
     assert made.notes == ()
 
 
+def test_rbf_brings_its_own_loss() -> None:
+    assert realise(recipe("dense 84, rbf 10")).recipe.train.loss == "rbf"
+    assert realise(recipe("dense 84, rbf 10, identity")).recipe.train.loss == "cross-entropy"
+    given = Recipe.model_validate({**recipe().model_dump(by_alias=True), "train": {"epochs": 1, "loss": "rbf"}})
+    with pytest.raises(
+        ConvscopeError, match=r"loss = 'rbf' takes minus .* This one ends in dense1\. Use loss = 'auto'"
+    ):
+        realise(given)
+
+
+def test_the_first_layer_is_whitened_by_the_training_pictures() -> None:
+    made = realise(recipe("conv 3x3 18 valid bias=no init=whiten, relu, dense"))
+    assert isinstance(made.network, Network)
+    x = made.data.preprocess.to_input(made.data.train.images)
+    with torch.no_grad():
+        maps = made.network(x, keep=["conv1"])[1]["conv1"].double().transpose(0, 1).flatten(1)
+    spread = torch.cov(maps)[:9, :9].diagonal()
+    assert spread[:5].sub(1).abs().max() < 0.1
+    assert torch.equal(
+        made.network.state_dict()["conv1.weight"], realise(made.recipe).network.state_dict()["conv1.weight"]
+    )
+
+
 def test_the_networks_own_input_is_the_pictures_size() -> None:
     made = realise(recipe("input 16x12x1, conv 3x3 4, relu, dense 10"))
     assert made.data.train.images.shape[1:] == (1, 16, 12)

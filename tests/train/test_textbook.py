@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 import convscope.explain.reference as book
+from convscope.explain.reference.loss import RUBBISH
 from convscope.network.build import Network
 from convscope.recipe import OptimizerSettings
 from convscope.train import loss, optim
@@ -20,7 +21,8 @@ LOGITS = (20 * cases.numbers(*cases.LOGITS_SHAPE)).astype(np.float64)
 LABELS = cases.LABELS
 
 
-@pytest.mark.parametrize(("name", "smoothing"), [("cross-entropy", 0.0), ("cross-entropy", 0.1), ("clipped-mean", 0.0)])
+@pytest.mark.parametrize(("name", "smoothing"), [("cross-entropy", 0.0), ("cross-entropy", 0.1), ("clipped-mean", 0.0),
+                                                 ("rbf", 0.0)])  # fmt: skip
 def test_losses(name: str, smoothing: float) -> None:
     logits = torch.from_numpy(LOGITS.copy()).requires_grad_()
     found = loss.build(name, smoothing)(logits, torch.from_numpy(LABELS))
@@ -28,6 +30,9 @@ def test_losses(name: str, smoothing: float) -> None:
     if name == "clipped-mean":
         told, gradient = book.clipped_mean(LOGITS, LABELS), book.clipped_mean_gradient(LOGITS, LABELS)
         assert_allclose(found.item(), cases.load("tensorflow")["clipped mean loss"], rtol=1e-6)
+    elif name == "rbf":
+        told, gradient = book.map_criterion(LOGITS, LABELS), book.map_criterion_gradient(LOGITS, LABELS)
+        assert loss.RUBBISH == RUBBISH
     else:
         told = book.cross_entropy(LOGITS, LABELS, smoothing)
         gradient = book.cross_entropy_gradient(LOGITS, LABELS, smoothing)

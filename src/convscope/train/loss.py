@@ -25,6 +25,23 @@ def clipped_mean(logits: Tensor, labels: Tensor) -> Tensor:
     return -chosen.clamp(min=1e-11).log().sum() / logits.numel()
 
 
+RUBBISH = 1.0
+"""The j of `rbf`. LeCun et al. 1998 say that it is positive, and no number."""
+
+
+def rbf(logits: Tensor, labels: Tensor) -> Tensor:
+    """LeNet-5's loss, of logits that are minus squared distances y: the mean over the pictures of
+    y_label + log(e^-j + sum over i of e^-y_i).
+
+    The cross-entropy with one class more, "rubbish", which always lies j away: a wrong class that is much farther is
+    not pushed any farther. LeCun, Bottou, Bengio and Haffner 1998, equation 9.
+    """
+    return F.cross_entropy(F.pad(logits, (0, 1), value=-RUBBISH), labels)
+
+
+_OWN: dict[str, Loss] = {"clipped-mean": clipped_mean, "rbf": rbf}
+
+
 def balanced(labels: NDArray[np.int64], classes: int) -> Tensor:
     """A weight for each class, so that all count alike: n / (classes * pictures of the class)."""
     counts = np.bincount(labels, minlength=classes)
@@ -33,10 +50,10 @@ def balanced(labels: NDArray[np.int64], classes: int) -> Tensor:
 
 def build(name: str, label_smoothing: float = 0.0, weights: Tensor | None = None) -> Loss:
     """The loss of a recipe; `auto` is cross-entropy. Raises ConvscopeError for what a loss can't do."""
-    if name == "clipped-mean":
+    if name in _OWN:
         if label_smoothing or weights is not None:
             raise ConvscopeError(
-                "loss = 'clipped-mean' takes neither label_smoothing nor class_weights. Use loss = 'cross-entropy'."
+                f"loss = '{name}' takes neither label_smoothing nor class_weights. Use loss = 'cross-entropy'."
             )
-        return clipped_mean
+        return _OWN[name]
     return lambda logits, labels: F.cross_entropy(logits, labels, weights, label_smoothing=label_smoothing)

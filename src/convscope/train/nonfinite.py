@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RunFailed
+from convscope.network.build import Network
 
 
 class Diverged(RunFailed):
@@ -75,7 +76,10 @@ def _first_output(network: nn.Module, x: Tensor) -> str | None:
     try:
         for name in layers:
             watched(name)
-        network(x)
+        if isinstance(network, Network):
+            network(x, keep=network.aux)
+        else:
+            network(x)
     finally:
         for hook in hooks:
             hook.remove()
