@@ -76,8 +76,8 @@ def check_network(net: str, input: tuple[int, int, int] | None = None, classes: 
     except NotationError as error:
         return Checked((notation_finding(text, error),), text, looked)
     count = classes or written.classes
-    wrong = fault(written, input, count if count is not None else None)
-    if wrong is not None and not wrong.finding and "classes" in str(wrong):
+    wrong = fault(written, input, count)
+    if wrong is not None and "the number of classes must be known" in wrong.wrong:
         wrong = fault(written, input, ASSUMED_CLASSES)
     if wrong is not None:
         return Checked((misfit_finding(text, wrong, input, count),), text, looked)

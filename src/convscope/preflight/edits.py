@@ -14,7 +14,7 @@ from convscope.notation.tree import Place
 from convscope.preflight.finding import Rewrite, offset, rewritten
 
 _END = re.compile(r"->|[,\n|#()]")
-_SIZE = re.compile(r"(?<=\s)\d+(x\d+)?(?=\s|$)|(?<=\s)[A-Za-z]\w*(?=\s|$)")
+_SIZE = re.compile(r"(?<=\s)\d+(x\d+|\.\d+)?(?=\s|$)|(?<=\s)[A-Za-z]\w*(?=\s|$)")
 
 
 def span(text: str, place: Place) -> tuple[int, int]:

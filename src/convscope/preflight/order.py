@@ -146,7 +146,8 @@ def bias_before_bn(s: Subject) -> Iterator[Found]:
         count = sum(numbers(parameters(rows[layer.name])["bias"]) for layer, _ in found)
         yield Found(
             found[0][0].name,
-            f"bn takes out the mean, and with it the bias of {named([layer for layer, _ in found])}: {count} parameters "
+            f"bn takes out the mean, and with it the bias of {named([layer for layer, _ in found])}: {count} "
+            "parameters "
             "that do nothing but take time and memory.",
             "write bias=no there",
             one_each(list(found)),

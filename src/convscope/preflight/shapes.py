@@ -26,7 +26,8 @@ def notation_finding(text: str, error: NotationError) -> Finding:
         tries.append(Rewrite(error.line, error.column, old, f", {old}"))
     edits = next(((edit,) for edit in tries if _read(text, (edit,)) is not None), ())
     return Finding(
-        "not-readable", "error", where(error.place), error.what.rstrip(".") + ".", error.hint or "see docs/notation.md",
+        "not-readable", "error", where(error.place), "the text can't be read as a network: "
+        "{error.what.rstrip('.')}.", error.hint or "see docs/notation.md",
         edits, str(error),
     )  # fmt: skip
 

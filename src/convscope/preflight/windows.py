@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from convscope.network.ending import SQUEEZE
 from convscope.network.geometry import Windows, windows
 from convscope.network.receptive import receptive_fields
-from convscope.network.shapes import Sized, dilation_of, show
+from convscope.network.shapes import NetworkError, Sized, dilation_of, resolve, show
+from convscope.notation import NotationError, parse, write_out
 from convscope.notation.tree import Layer
 from convscope.preflight.edits import followed, removed, with_number, without
-from convscope.preflight.finding import Edit, Rewrite
+from convscope.preflight.finding import Edit, Rewrite, rewritten
 from convscope.preflight.subject import Found, Subject, named, one_each
 
 CUT_OFF = 0.1
@@ -91,45 +93,83 @@ def rows_cut_off(s: Subject) -> Iterator[Found]:
             )
 
 
+def _unmet(s: Subject) -> list[tuple[Layer, Sized, int, tuple[int, int]]]:
+    """Convolutions with weights that never meet a cell: how many of a map's, and the largest kernel that has none."""
+    found = []
+    for layer, row in s.layers():
+        if layer.kind != "conv" or layer.kernel is None or layer.options.get("border", 0.0) != 0.0:
+            continue
+        met, fits = 1, []
+        for cells, _, stride, axis, w in _axes(layer, row):
+            dilation, kernel = dilation_of(layer)[axis], layer.kernel[axis]
+            met *= _met(cells, kernel, stride, dilation, w)
+            same = ((k, windows(cells, k, stride, dilation, "same")) for k in range(kernel, 0, -1))
+            fits.append(next(k for k, there in same if _met(cells, k, stride, dilation, there) == k))
+        total = layer.kernel[0] * layer.kernel[1]
+        if met < total:
+            found.append((layer, row, total - met, (fits[0], fits[1])))
+    return found
+
+
+def _met(cells: int, kernel: int, stride: int, dilation: int, w: Windows) -> int:
+    """How many of a kernel's places along an axis meet a real cell in some window."""
+    starts = [i * stride - w.before for i in range(w.count)]
+    return sum(any(0 <= at + tap * dilation < cells for at in starts) for tap in range(kernel))
+
+
 def kernel_larger_than_maps(s: Subject) -> Iterator[Found]:
     """Weights that never meet a cell of the picture, since the maps have shrunk too far."""
-    found: list[tuple[Layer, Edit]] = []
-    worst: tuple[float, str] = (1.0, "")
-    for layer, row in s.layers():
-        if layer.kind != "conv" or layer.kernel is None:
-            continue
-        met, sides = 1, []
-        for cells, _, stride, axis, w in _axes(layer, row):
-            dilation = dilation_of(layer)[axis]
-            starts = [i * stride - w.before for i in range(w.count)]
-            taps = [t for t in range(layer.kernel[axis]) if any(0 <= at + t * dilation < cells for at in starts)]
-            met *= len(taps)
-            sides.append(min(layer.kernel[axis], 2 * cells - 1))
-        total = layer.kernel[0] * layer.kernel[1]
-        if met < total and layer.options.get("border", 0.0) == 0.0:
-            edit = with_number(s.text, layer.place, 0, "x".join(map(str, sides)))
-            if isinstance(layer.padding, tuple) or layer.padding == "full":
-                edit = _unpadded(edit)
-            found.append((layer, edit))
-            if met / total < worst[0]:
-                worst = (
-                    met / total,
-                    f"{total - met} of the {total} weights a map of {layer.name}, on {show(row.before)},",
-                )
+    found = _unmet(s)
     if found:
+        layer, row, unmet, _ = max(found, key=lambda each: each[2])
+        assert layer.kernel is not None
+        smaller = [(each, _smaller(s, each, fits)) for each, _, _, fits in found]
         yield Found(
             found[0][0].name,
-            f"the maps have shrunk below the kernel at {named([layer for layer, _ in found])}: {worst[1]} never meet "
+            f"the maps have shrunk below the kernel at {named([each for each, _, _, _ in found])}: {unmet} of the "
+            f"{layer.kernel[0] * layer.kernel[1]} weights a map of {layer.name}, on {show(row.before)}, never meet "
             "anything but padding.",
-            "use a smaller kernel there, or fewer strides and poolings before",
-            one_each(found),
+            "pool and stride less before, give it larger pictures, or use a smaller kernel there",
+            _less_shrunk(s) or one_each([*smaller]),
         )
 
 
-def _unpadded(edit: Rewrite) -> Rewrite:
-    """Without its padding: `same` fits every kernel."""
+def _smaller(s: Subject, layer: Layer, fits: tuple[int, int]) -> Edit:
+    """The layer with a kernel that fits, and `same` padding, which fits every kernel."""
+    edit = with_number(s.text, layer.place, 0, "x".join(map(str, fits)))
     kept = [word for word in edit.new.split(" ") if not word.startswith("pad=") and word != "full"]
     return Rewrite(edit.line, edit.column, edit.old, " ".join(kept))
+
+
+def _shrinking(s: Subject) -> list[Layer]:
+    """Poolings and strides in the order of the work, without those in branches, which have to agree."""
+    beside = s.in_branches()
+    return [
+        layer
+        for layer, row in s.layers()
+        if layer.kernel and layer.stride not in (None, (1, 1)) and layer.name not in beside and len(row.after) == 3
+    ]
+
+
+def _less_shrunk(s: Subject) -> tuple[Edit, ...]:
+    """The first poolings and strides go, as few as it takes; nothing where that doesn't help."""
+    edits: list[Edit] = []
+    for layer in _shrinking(s)[:3]:
+        pooled = layer.kind != "conv"
+        edits.append(removed(s.text, layer.place) if pooled else without(s.text, layer.place, r"/\S+"))
+        after = _after(s, tuple(edits))
+        if after is not None and not _unmet(after):
+            return tuple(edits)
+    return ()
+
+
+def _after(s: Subject, edits: tuple[Edit, ...]) -> Subject | None:
+    """What would be looked over after these edits; None where that is no network."""
+    try:
+        text = rewritten(s.text, (edit for edit in edits if isinstance(edit, Rewrite)))
+        return Subject(text, resolve(write_out(parse(text)), s.sizes.input, s.sizes.classes), s.recipe, s.data)
+    except (NotationError, NetworkError):
+        return None
 
 
 def _last_maps(s: Subject) -> tuple[Layer, Sized] | None:
@@ -138,59 +178,67 @@ def _last_maps(s: Subject) -> tuple[Layer, Sized] | None:
     return rows[-1] if rows else None
 
 
+def _sides(s: Subject) -> tuple[Layer, list[float]] | None:
+    """The last maps, and what a unit of them sees: down and across, in sides of the picture."""
+    last = _last_maps(s)
+    if last is None:
+        return None
+    field = receptive_fields(s.sizes)[last[0].name]
+    return last[0], [seen.size / side for seen, side in zip(field, s.sizes.input, strict=False)]
+
+
+def _sees(s: Subject, layer: Layer) -> str:
+    size = "x".join(str(seen.size) for seen in receptive_fields(s.sizes)[layer.name])
+    side = "x".join(map(str, s.sizes.input[:2]))
+    return f"a unit of {layer.name} sees {size} cells of a picture of {side}"
+
+
 def receptive_field_small(s: Subject) -> Iterator[Found]:
     """The last maps see a small part of the picture each, and their mean is all that is left of them."""
-    last = _last_maps(s)
-    pooled = [layer.name for layer, _ in s.layers() if layer.kind in ("gap", "gmp")]
-    if last is None or not pooled:
+    last, pooled = _sides(s), [layer.name for layer, _ in s.layers() if layer.kind in ("gap", "gmp")]
+    if last is None or not pooled or min(last[1]) >= SMALL_FIELD:
         return
-    field = receptive_fields(s.sizes)[last[0].name]
-    share = min(seen.size / side for seen, side in zip(field, s.sizes.input, strict=False))
-    if share < SMALL_FIELD:
-        size, side = "x".join(str(seen.size) for seen in field), "x".join(map(str, s.sizes.input[:2]))
-        first = next(layer for layer, row in s.layers() if layer.kind == "conv")
-        behind = first
-        for one, two in s.neighbours():
-            if one is behind and two.kind in ("bn", "relu", "gelu", "silu", "tanh", "sigmoid", "leaky", "elu", "relu6"):
-                behind = two
-        pools = max(1, round(SMALL_FIELD / share))
-        more = ", ".join(["maxpool 2"] * max(1, (pools - 1).bit_length()))
-        yield Found(
-            last[0].name,
-            f"a unit of {last[0].name} sees {size} cells of the {side} picture, and {pooled[-1]} makes one number of "
-            "each "
-            "map: nothing larger can be recognised than that.",
-            f"pool or stride early: `{more}` behind {behind.name}, or more layers",
-            (followed(s.text, behind.place, more),),
-        )
+    behind = next(layer for layer, _ in s.layers() if layer.kind == "conv")
+    for one, two in s.neighbours():
+        behind = two if one is behind and two.kind in ("bn", *SQUEEZE) else behind
+    edits: tuple[Edit, ...] = ()
+    for count in range(1, 6):
+        more = ", ".join(["maxpool 2"] * count)
+        tried = (followed(s.text, behind.place, more),)
+        after = _after(s, tried)
+        reached = _sides(after) if after is not None else None
+        if after is not None and reached is not None and min(reached[1]) >= SMALL_FIELD and not _unmet(after):
+            edits = tried
+            break
+    yield Found(
+        last[0].name,
+        f"{_sees(s, last[0])}, and {pooled[-1]} makes one number of each map: nothing larger than that can be "
+        "recognised.",
+        f"pool or stride early, behind {behind.name}, or use more layers",
+        edits,
+    )
 
 
 def receptive_field_large(s: Subject) -> Iterator[Found]:
-    """The last maps see many times the picture: most layers look at padding."""
-    last = _last_maps(s)
-    if last is None:
+    """The last maps see many times the picture: most of what they see is padding."""
+    last = _sides(s)
+    if last is None or max(last[1]) <= LARGE_FIELD:
         return
-    field = receptive_fields(s.sizes)[last[0].name]
-    times = max(seen.size / side for seen, side in zip(field, s.sizes.input, strict=False))
-    if times > LARGE_FIELD:
-        size, side = "x".join(str(seen.size) for seen in field), "x".join(map(str, s.sizes.input[:2]))
-        slides = [
-            layer for layer, row in s.layers()
-            if layer.kernel and layer.stride not in (None, (1, 1)) and layer.name not in s.in_branches()
-        ]  # fmt: skip
-        edits: tuple[Edit, ...] = ()
-        if slides:
-            first = slides[0]
-            edits = (removed(s.text, first.place) if first.kind != "conv" else without(s.text, first.place, r"/\S+"),)
-        yield Found(
-            last[0].name,
-            f"a unit of {last[0].name} sees {size} cells of a picture of {side}, {times:.0f} times its side: most of "
-            "that "
-            "is padding, and the last layers add nothing that a smaller network lacks.",
-            "give it larger pictures (--input), or stride less at the start"
-            + (f": at {slides[0].name}" if slides else ""),
-            edits,
-        )
+    edits: list[Edit] = []
+    for layer in _shrinking(s)[:3]:
+        pooled = layer.kind != "conv"
+        edits.append(removed(s.text, layer.place) if pooled else without(s.text, layer.place, r"/\S+"))
+        after = _after(s, tuple(edits))
+        reached = _sides(after) if after is not None else None
+        if reached is not None and max(reached[1]) <= LARGE_FIELD:
+            break
+    yield Found(
+        last[0].name,
+        f"{_sees(s, last[0])}, {max(last[1]):.0f} times its side: most of that is padding, and the last layers add "
+        "nothing that a smaller network lacks.",
+        "give it larger pictures (--input), or stride less at the start",
+        tuple(edits),
+    )
 
 
 LINTS: dict[str, Callable[[Subject], Iterator[Found]]] = {

@@ -60,7 +60,7 @@ def lines(findings: Iterable[Found], *, looked: int, first: Diagnosis | None = N
         out.append(f"{finding.level}: {finding.where}: {finding.name}")
         out += textwrap.wrap(finding.reason, _WIDE, initial_indent="  ", subsequent_indent="  ")
         out += textwrap.wrap(f"mend: {finding.fix}", _WIDE, initial_indent="  ", subsequent_indent="        ")
-        out += [f"        {change}" for change in finding.changes]
+        out += [f"        {change}" for change in finding.changes if change not in finding.fix]
         out += [f"  page: {finding.page}", ""]
     if first is not None:
         out.append(first_batch(first))

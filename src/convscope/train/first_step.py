@@ -175,7 +175,7 @@ def _judged(d: Diagnosis, wide: dict[str, float], name: str) -> Diagnosis:
     faults = {key: said for key, rule in FAULTS.items() if (said := rule(d, wide, name))}
     cause = _cause(d, wide)
     for key in [key for key, said in faults.items() if cause in said][1:]:  # once is enough
-        faults[key] = faults[key].replace(cause, "for the same reason")
+        faults[key] = faults[key].replace(f"; {cause}", "").replace(f": {cause}", ", for the same reason")
     return dataclasses.replace(d, faults=tuple(faults), said=tuple(faults.values()))
 
 
@@ -213,7 +213,7 @@ def _silent(d: Diagnosis, wide: dict[str, float], name: str) -> str:
         return ""
     clipped = 'the loss is clipped where a probability is below 1e-11; set loss = "cross-entropy"'
     why = clipped if name == "clipped-mean" else "the loss is flat there"
-    also = f"; also, {_cause(d, wide)}" if wide else ""
+    also = f"; {_cause(d, wide)}" if wide else ""
     return (
         f"{d.silent} of {d.pictures} pictures ({100 * d.silent / d.pictures:.0f} %) are answered wrongly and send no "
         f"gradient, so nothing is learned from them: {why}{also}"
@@ -245,7 +245,8 @@ def _vanishing(d: Diagnosis, wide: dict[str, float], name: str) -> str:
             return ""
         if spread < d.input_spread / GROWTH and d.input_spread > 0:
             return (
-                f"activations vanish: their deviation is {d.input_spread:.2g} at the input, {spread:.1g} at {layer}, so "
+                f"activations vanish: their deviation is {d.input_spread:.2g} at the input, {spread:.1g} at {layer}, "
+                "so "
                 "that all pictures look alike to what follows. Write init=kaiming and relu, or put bn between"
             )
     return ""
