@@ -43,7 +43,7 @@ def mean_pool(x, size, strides, rows, columns):
 ''',
     "pool_to": '''
 def pool_to(x, rows, columns, how):
-    """Any picture to rows x columns cells; cell i of n takes floor(i h / n) to ceil((i + 1) h / n)."""
+    """Any picture to rows x columns: cell i of n takes i h / n to (i + 1) h / n."""
     for axis, count in ((1, rows), (2, columns)):
         n = x.shape[axis]
         cells = [range(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
@@ -54,7 +54,7 @@ def pool_to(x, rows, columns, how):
 ''',
     "local_response_norm": '''
 def local_response_norm(x, window, alpha, beta, k):
-    """x / (k + alpha * sum of x^2 over neighbouring maps)^beta; alpha isn't divided by the window."""
+    """x / (k + alpha * sum of x^2 over neighbouring maps)^beta."""
     place = np.arange(x.shape[-1])
     band = np.abs(place[:, None] - place) <= window // 2
     sums = ops.matmul(x * x, ops.convert_to_tensor(band.astype("float32")))

@@ -119,11 +119,15 @@ def filled(words: list[str]) -> Iterator[str]:
     yield line
 
 
+def _escaped(sign: str) -> str:
+    return f"\\x{ord(sign):02x}" if ord(sign) < 256 else f"\\u{ord(sign):04x}"
+
+
 def comment(lines: list[str]) -> str:
     """Lines as comments; what isn't printable is written out, and a long line goes on after a comma."""
     done: list[str] = []
     for line in lines:
-        line = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in line)
+        line = "".join(sign if sign.isprintable() else _escaped(sign) for sign in line)
         while len(line) > COMMENT - 2:
             cut = line.rfind(", ", 1, COMMENT - 2) + 1 or line.rfind(" ", 4, COMMENT - 2)
             if cut < 4:
