@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -16,8 +16,10 @@ from convscope import weights
 from convscope.data import places
 from convscope.errors import ConvscopeError, RunFailed
 from convscope.files import sha256_bytes
+from convscope.network.cost import state
 from convscope.weights import find
 from convscope.weights.known import KNOWN
+from convscope.weights.load import sizes_of
 
 LITE = KNOWN["efficientnet_lite0"]
 CONTENT = bytes(range(256)) * 50
@@ -93,6 +95,20 @@ def test_a_network_of_the_zoo_without_published_weights(name: str) -> None:
         ConvscopeError, match=rf"whose header says so\. That of {name} doesn't: .* These have: .*resnet50"
     ):
         weights.trained(name)
+
+
+def test_torchvisions_file_in_the_data_folder_is_read(
+    own_folders: Path, published: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = KNOWN["squeezenet1_1"]
+    content = published("squeezenet1_1").read_bytes()
+    path = put(own_folders, entry.files[0].name, content)
+    file = replace(entry.files[0], sha256=sha256_bytes(content)[:8])
+    monkeypatch.setitem(KNOWN, "squeezenet1_1", replace(entry, files=(file,)))
+    found = weights.trained("squeezenet1_1")
+    assert found.path == path
+    assert (found.source, found.mean, found.std) == ("torchvision", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert found.tensors.keys() == state(sizes_of("squeezenet1_1")).keys()
 
 
 # Downloads, from a server on this machine
