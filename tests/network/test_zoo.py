@@ -131,6 +131,8 @@ def test_the_text(name: str) -> None:
     assert tree.input is not None
     assert tree.classes is not None
     assert "->" in text
+    for piece in tree.pieces:
+        assert len(re.findall(rf"\b{piece.name}\(", text)) > 1, f"{piece.name} is used nowhere"
     check_end(sizes, tree.classes)
     assert write_out(parse(canonical(tree))).input == tree.input
     assert state(resolve(write_out(parse(canonical(tree))))) == state(sizes)
