@@ -48,7 +48,8 @@ BUILT: dict[str, tuple[str, ...]] = {
     "identity": ("identity", "identity 5 /2", "dense 5, identity"),
     "rbf": ("dense 84, rbf 10",),
     "regions": ("regions 7x3 ( conv 1x1 2 )", "regions 1x2 ( conv 3x3 2, maxpool 2 ), relu"),
-    "aux": ("aux ( dense ), relu", "conv 3x3 3, aux weight=0.5 ( conv 1x1 classes, gap ), aux ( dense 5, dense ), relu"),
+    "aux": ("aux ( dense ), relu",
+            "conv 3x3 3, aux weight=0.5 ( conv 1x1 classes, gap ), aux ( dense 5, dense ), relu"),
     "add": ("add( conv 3x3 3 | identity | relu )",),
     "concat": ("concat( conv 3x3 3 | identity | relu, conv 1x1 2 )",),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from convscope.recipe import bundled, header, load
 ALL = [
     "digits",
     "folder",
+    "lenet5",
     "mnist",
     "tutorial-a-drawn",
     "tutorial-a-written",
@@ -24,6 +25,7 @@ ALL = [
 
 # input and parameters, as the tutorials' page counts them
 COUNTS = {
+    "lenet5": ((28, 28, 1), 60_000),
     "tutorial-a-drawn": ((8, 8, 1), 2125),
     "tutorial-a-written": ((8, 8, 1), 2125),
     "tutorial-b-cifar10": ((24, 24, 3), 1_068_298),
