@@ -41,8 +41,8 @@ def before(network: nn.Module, thaw: str) -> dict[str, int]:
     label = layers[-1] if thaw == "none" else thaw
     start = next((i for i, name in enumerate(labels) if name == label or name.startswith(f"{label}.")), None)
     if start is None:
-        scopes = {name.rpartition(".")[0] for name in labels} - {""}
-        raise ConvscopeError(unknown("label in thaw", thaw, ["all", "none", *scopes, *layers]))
+        outer = {name.partition(".")[0] for name in layers}  # what is within them may be named too, but is too much
+        raise ConvscopeError(unknown("label in thaw", thaw, ["all", "none", *outer]))
     frozen = set(labels[:start])
     still = {name: 1 for name in parameters if name.rpartition(".")[0] in frozen}
     if len(still) == len(parameters):

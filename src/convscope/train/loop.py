@@ -178,7 +178,7 @@ class Loop:
         if learning := freeze.note(self.network, self.freezes):
             yield Note(learning)
         self.train_mode()
-        if not self.step:
+        if not self.step and not self.prelude:  # trained weights are no start that could be drawn better
             yield self.first_look()
         seconds_a_step = self.measure()
         pictures = len(self.validation_set) / max(1, len(self.train_set))
