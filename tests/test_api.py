@@ -389,6 +389,8 @@ COMMANDS: dict[str, set[str]] = {
     "recipes": {"typer", "pydantic", "convscope.recipe", "convscope.report"},
     "recipes digits": {"typer", "pydantic", "convscope.recipe", "convscope.report"},
     "data list": {"typer", "numpy", "PIL", "convscope.data", "convscope.report"},
+    "check --help": {"typer"},
+    "check resnet50": {"typer", "lark", "convscope.notation", "convscope.network", "convscope.report"},
     "summary 'conv 3x3 8, relu, dense 10' --input 8x8x1": {
         "typer", "lark", "convscope.notation", "convscope.network", "convscope.report",
     },

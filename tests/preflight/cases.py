@@ -91,7 +91,9 @@ NETWORKS = [
     Net("initial-biases-large", "conv1", "conv 3x3 16 bias_init=-100, relu, gap, dense 10"),
 ]
 
-_WILD = "dense 500 init=normal(1)"
+_GROWING = "conv 3x3 16, relu, dense 500 init=normal(1), relu, dense init=normal(1)"
+_BURSTING = "conv 3x3 16 init=normal(9), relu, dense 90 init=normal(9), relu, dense"
+_WIDE = "conv 3x3 16, relu, dense init=normal(2)"
 _FLAT = "conv 3x3 16, sigmoid, " + "dense 32, sigmoid, " * 12 + "dense"
 _CLIPPED = {"loss": "clipped-mean", "label_smoothing": 0.0}
 
@@ -117,9 +119,9 @@ RECIPES = [
     Of("no-validation", "train.keep", {"split.validation": 0.0, "keep": "best"}),
     Of("turning-changes-the-class", "augment.flip", {"flip": True}),
     Of("turning-changes-the-class", "augment.rotate", {"rotate": 180.0}),
-    Of("first-loss-too-large", "the first batch", {"network": f"conv 3x3 16, relu, {_WILD}, relu, dense init=normal(1)"}),
-    Of("activations-grow", "the first batch", {"network": "conv 3x3 16 init=normal(9), relu, dense 90 init=normal(9), relu, dense"}),
-    Of("pictures-without-gradient", "the first batch", _CLIPPED | {"network": "conv 3x3 16, relu, dense init=normal(2)"}),
+    Of("first-loss-too-large", "the first batch", {"network": _GROWING}),
+    Of("activations-grow", "the first batch", {"network": _BURSTING}),
+    Of("pictures-without-gradient", "the first batch", {"network": _WIDE, **_CLIPPED}),
     Of("activations-vanish", "the first batch", {"network": "conv 3x3 16 init=normal(0.0001), relu, dense"}),
     Of("gradients-vanish", "the first batch", {"network": _FLAT}),
     Of("dead-units", "the first batch", {"network": "conv 3x3 16 bias_init=-100, relu, gap, dense"}),

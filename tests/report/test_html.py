@@ -14,7 +14,7 @@ from convscope.evaluate import metrics
 from convscope.evaluate.predictions import Predictions
 from convscope.report.html import POLICY, write
 from convscope.report.numbers import score_line
-from convscope.run import Epoch, Note, Run, Started, Step, Stopped
+from convscope.run import Diagnosis, Epoch, Note, Run, Started, Step, Stopped
 from convscope.run import Tested as Scored  # pytest would take a class named Test* for tests
 
 HOSTILE = ('<img src="https://evil.example/x" onerror=alert(1)>', "\"quoted\" & 'single'", "猫", "</style><script>")
@@ -246,3 +246,26 @@ def test_a_part_of_an_epoch_is_not_counted_as_one(tmp_path: Path) -> None:
         parameters="",
     )  # fmt: skip
     assert "1 epoch, 30 steps, 1.5 s" in " ".join(read((run.path / "report.html").read_text(encoding="utf-8")).text)
+
+
+def test_the_first_batch(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", ("a", "b"))
+    assert "Before the first step" not in plain_page(tmp_path, run)
+    run.log(
+        Diagnosis(
+            8, 10, 94_273.9, 2.3026, 2.37, 0.0, 5, 0.31, ("conv1", "<b>relu1</b>"), (3.5, float("inf")), (0.2, None),
+            (0.0, 0.5), ("dead-units",), ("<i>half</i> of the units are dead",),
+        )
+    )  # fmt: skip
+    text = plain_page(tmp_path, run)
+    assert "<h2>Before the first step</h2>" in text
+    assert "loss 9.428e+04 = 9.427e+04 of the data (a network that knows nothing: 2.303) + 2.37 of l1= and l2=" in text
+    assert "3 of 8 send a gradient or are right already" in text
+    assert "&lt;i&gt;half&lt;/i&gt; of the units are dead" in text
+    assert '<td class="num">50.00 %</td>' in text.replace("\u00a0", " ")
+
+
+def plain_page(folder: Path, run: Run) -> str:
+    """The report of a run without predictions."""
+    write(folder / "report.html", title="a run", run=run)
+    return (folder / "report.html").read_text(encoding="utf-8")

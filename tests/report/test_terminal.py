@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from convscope.report.terminal import Terminal
-from convscope.run import Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped
+from convscope.run import Diagnosis, Epoch, Finished, Forecast, Note, Record, Saved, Started, Step, Stopped
 from convscope.run import Tested as Scored  # pytest would take a class named Test* for tests
 
 STARTED = Started("runs/猫", "mnist", tuple("0123456789"), 51_000, 9000, 10_000, 1_663_370, (28, 28, 1), "cpu", 2, {})
@@ -238,3 +238,10 @@ def test_what_decides_nothing_is_not_marked() -> None:
     said = told([started, epoch(1), Stopped("epochs", 390, 1)])
     assert "best" not in said
     assert "*" not in said
+
+
+def test_a_first_batch_is_told_of_where_there_is_something_to_tell() -> None:
+    sound = Diagnosis(8, 10, 2.4, 2.3, 0.0, 0.0, 0, 1.0, ("conv1",), (1.0,), (0.1,), (0.0,), (), ())
+    assert told([sound]) == ""
+    ill = Diagnosis(8, 10, 2.4, 2.3, 0.0, 0.0, 8, 1.0, ("conv1",), (1.0,), (0.1,), (0.0,), ("dead-units",), ("90 %",))
+    assert told([ill]) == "note: first batch: 90 %\n"

@@ -156,12 +156,15 @@ def bias_before_bn(s: Subject) -> Iterator[Found]:
 
 def layer_does_nothing(s: Subject) -> Iterator[Found]:
     """Layers that hand on what they are given."""
+    said = set()
     labelled = {item.name for items, _ in s.sequences() for item in items if len(items) == 1}
     for layer, row in s.layers():
         why = _IDLE[layer.kind](layer, row) if layer.kind in _IDLE and layer.name not in labelled else ""
-        edit = removed(s.text, layer.place)
-        if why and edit.new != edit.old:
-            yield Found(layer.name, f"{layer.name} does nothing: {why}.", f"leave {layer.name} out", (edit,))
+        if why and layer.place not in said:
+            said.add(layer.place)
+            edit = removed(s.text, layer.place)
+            if edit.new != edit.old:
+                yield Found(layer.name, f"{layer.name} does nothing: {why}.", f"leave {layer.name} out", (edit,))
 
 
 def _single(layer: Layer, row: Sized) -> str:

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from convscope.report.first_batch import sentence
 from convscope.report.numbers import plural
 from convscope.run import Diagnosis
 
@@ -63,7 +64,7 @@ def lines(findings: Iterable[Found], *, looked: int, first: Diagnosis | None = N
         out += [f"        {change}" for change in finding.changes if change not in finding.fix]
         out += [f"  page: {finding.page}", ""]
     if first is not None:
-        out.append(first_batch(first))
+        out.append(sentence(first))
     return [*out, _total(found, looked)]
 
 
@@ -72,15 +73,3 @@ def _total(found: Sequence[Found], looked: int) -> str:
     counts = [(errors, "error"), (len(found) - errors, "warning")]
     said = ", ".join(plural(count, word) for count, word in counts if count) or "nothing found"
     return f"{said}; looked for {looked} kinds of faults"
-
-
-def first_batch(d: Diagnosis) -> str:
-    """The first batch in a line: its loss and what it is made of, and what sends a gradient."""
-    parts = [f"{d.loss:.4g} of the data" + (f" (a network that knows nothing: {d.expected:.4g})" if d.expected else "")]
-    parts += [f"{d.penalty:.4g} of l1= and l2="] if d.penalty else []
-    parts += [f"{d.side:.4g} of side classifiers"] if d.side else []
-    total = d.loss + d.penalty + d.side
-    return (
-        f"first batch of {plural(d.pictures, 'picture')}: loss {total:.4g} = {' + '.join(parts)}; "
-        f"{d.pictures - d.silent} of {d.pictures} send a gradient or are right already"
-    )

@@ -17,6 +17,7 @@ from convscope import files
 from convscope.evaluate import metrics
 from convscope.evaluate.predictions import Predictions
 from convscope.notation import brief, parse
+from convscope.report import first_batch
 from convscope.report.curves import curves
 from convscope.report.markup import Markup, escaped, join, tag
 from convscope.report.matrix import NAMED, matrix
@@ -64,6 +65,7 @@ def write(
         ]
     if batch is not None and len(batch):
         sections.append(_batch(batch, batch_labels))
+    sections.append(first_batch.section(records))
     if parameters:
         sections.append(_section("Network", tag("pre", parameters)))
     sections.append(_section("Recipe", tag("pre", run.recipe_text)))
