@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 
 from cli.conftest import NET, Command
 from convscope import api
+
+PAGE = (Path(__file__).parents[2] / "docs" / "code.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -79,3 +83,17 @@ def test_what_cant_be_written(words: list[str], sentence: str, say: Command) -> 
     said = say("code", *words)
     assert said.code == 2
     assert sentence in said.err
+
+
+def test_the_commands_of_the_page_work(run_of_digits: Path, say: Command) -> None:
+    commands = re.findall(r"^    convscope (code .*?) *(?:#.*)?$", PAGE, re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        words = [str(run_of_digits) if word == "runs/NAME" else word for word in shlex.split(command)]
+        assert say(*words).code == 0, command
+
+
+def test_the_class_on_the_page_is_the_one_that_is_written(say: Command) -> None:
+    shown = re.search(r"comes\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    assert shown
+    assert shown[1] in say("code", "resnet20").out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +73,12 @@ def test_errors(words: list[str], sentence: str, say: Command) -> None:
     said = say("fit", *words)
     assert said.code == 2
     assert sentence in said.err
+
+
+def test_the_page_shows_what_is_printed(say: Command) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "fit.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    convscope (fit .*)\n\n((?:    .*\n)+)", page, re.MULTILINE)
+    assert len(shown) == 4
+    for command, lines in shown:
+        said = say(*command.split())
+        assert said.out + said.err == lines.replace("    ", "", 1).replace("\n    ", "\n"), command

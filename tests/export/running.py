@@ -26,8 +26,9 @@ def written(text: str, framework: str, input: tuple[int, int, int] | None = None
     return source(tree, resolve(write_out(tree), input, classes), framework, About("A network", "0.0", text))
 
 
-def shaken(network: Network) -> Network:
-    """The network with statistics, scales and biases that aren't 0 and 1."""
+def filled(network: Network) -> Network:
+    """The network with weights that keep the size of what passes, and statistics, scales and biases that aren't 0 and
+    1. The network's own start would take longer."""
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
@@ -36,6 +37,8 @@ def shaken(network: Network) -> Network:
                 tensor.copy_(values + 0.5)
             elif tensor.dim() == 1 or name.endswith((".bias", "running_mean")):
                 tensor.copy_(values - 0.3)
+            else:  # uniform, of variance 2 / inputs
+                tensor.copy_((values - 0.5) * (24 * len(tensor) / tensor.numel()) ** 0.5)
     return network.eval()
 
 
@@ -46,7 +49,7 @@ def differences(framework: str, cases: dict[str, Case], folder: Path) -> dict[st
     for turn, (text, input, classes) in enumerate(cases.values()):
         path = folder / f"case{turn}.py"
         path.write_text(written(text, framework, input, classes), encoding="utf-8")
-        network = shaken(Network(text, input=input, classes=classes))
+        network = filled(Network(text, input=input, classes=classes, seed=None))
         height, width, channels = network.input
         x = torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(2))
         with torch.no_grad():
