@@ -371,6 +371,19 @@ def test_a_label_may_be_any_word() -> None:
         assert f"self.{name}_ = " in text
 
 
+def test_a_piece_may_be_called_like_what_the_source_needs() -> None:
+    text = written(
+        "let nAMES(c) = ( conv 1x1 c, relu ), let f(c) = ( bn, conv 1x1 c ), nAMES(2), f(3)", "torch", SIZE, 3
+    )
+    assert re.findall(r"^class (\w+)", text, re.MULTILINE) == ["NAMES2", "F2", "Net"]
+
+
+def test_scopes_that_are_alike_share_a_class() -> None:
+    text = written("stem: ( conv 3x3 4, relu ), head: ( conv 1x1 5, relu ), gap, dense", "torch", SIZE, 3)
+    assert "self.stem = Block(3, 4, 3, 1)" in text
+    assert "self.head = Block(4, 5, 1, 0)" in text
+
+
 def test_an_unknown_framework() -> None:
     with pytest.raises(
         ConvscopeError, match=r"unknown framework 'pytorch', did you mean 'torch'\? These exist: keras,"

@@ -193,10 +193,13 @@ def _plainest(hints: list[str]) -> str:
 
 
 def _origin(parts: list[Part]) -> str:
-    """What a class is called after: `layer` for parts that are labelled layer2 and layer3."""
-    stems = {part.origin.rstrip("0123456789_") for part in parts}
-    several = len({part.origin for part in parts}) > 1 and len(stems) == 1
-    return stems.pop() if several else parts[0].origin
+    """What a class is called after: `layer` for parts that are labelled layer2 and layer3, `block` for parts that have
+    nothing of a name in common."""
+    origins = {part.origin for part in parts}
+    if len(origins) == 1:
+        return parts[0].origin
+    stems = {origin.rstrip("0123456789_") for origin in origins}
+    return stems.pop() if len(stems) == 1 else "block"
 
 
 def _free(name: str, taken: set[str]) -> str:

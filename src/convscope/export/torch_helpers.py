@@ -105,7 +105,10 @@ class Subsample(nn.Module):
 
     def __init__(self, channels, kernel_size):
         super().__init__()
-        self.weight = nn.Parameter(torch.full((channels,), 0.25))
+        if isinstance(kernel_size, int):
+            kernel_size = (kernel_size, kernel_size)
+        mean = 1 / (kernel_size[0] * kernel_size[1])  # where it starts
+        self.weight = nn.Parameter(torch.full((channels,), mean))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.kernel_size = kernel_size
 

@@ -27,7 +27,10 @@ train_function train_on_batch train_step trainable trainable_variables trainable
 variables weights xpu zero_grad
 """
 
-_OURS = ("F", "np", "ops", "nn", "torch", "keras", "json", "math", "layers", "load", "read", "self", "x")
+_OURS = (
+    *("F", "np", "ops", "nn", "torch", "keras", "json", "math", "layers", "load", "read", "leaves", "self", "x"),
+    *("INPUT", "NAMES", "JOINED", "DIGITS", "TURN", "KEYS"),
+)
 
 WORDS = frozenset({*_TAKEN.split(), *_OURS, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
-"""Every public name of `torch.nn.Module` and `keras.Model`, of Python, and of what the source imports."""
+"""Every public name of `torch.nn.Module` and `keras.Model`, of Python, and what the source itself calls something."""
