@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from convscope import recipe
+from convscope.classifier import Classifier
 from convscope.data.preprocess import Preprocess
 from convscope.network.build import Network
 from convscope.network.source import text_of
@@ -46,3 +49,15 @@ def test_a_digits_own_drawing_is_answered_with_that_digit() -> None:
     assert logits.argmax(1).tolist() == list(range(10))
     assert logits.diagonal().abs().max() == 0
     assert not network.state_dict()
+
+
+def test_a_model_file_keeps_the_network_and_not_the_drawings(tmp_path: Path) -> None:
+    """The drawings are part of the program: a loaded model has them, and gives the same outputs."""
+    network = Network("conv 3x3 2 /4, tanh scaled, dense 84, tanh scaled, rbf classes", input=(8, 8, 1), classes=10)
+    x = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    classifier = Classifier(network.eval(), Preprocess((8, 8), 1), tuple("0123456789"))
+    classifier.save(tmp_path / "digits.safetensors")
+    loaded = Classifier.load(tmp_path / "digits.safetensors").network
+    assert set(loaded.state_dict()) == {"conv1.weight", "conv1.bias", "dense1.weight", "dense1.bias"}
+    with torch.no_grad():
+        assert torch.equal(loaded(x), network(x))

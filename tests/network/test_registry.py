@@ -223,6 +223,25 @@ def test_a_label_may_be_called_as_anything_else(label: str, item: str) -> None:
     assert torch.equal(network.eval()(pictures(2)), plain.eval()(pictures(2)))
 
 
+def test_regions_on_a_size_that_they_do_not_divide() -> None:
+    sentence = "regions1 cuts its maps into 7x3 equal parts. Got maps of 8x6. Give pictures of a size that divides."
+    with pytest.raises(NetworkError, match=re.escape(sentence)):
+        build("regions 7x3 ( conv 1x1 2 )")(torch.zeros(1, 3, 8, 6))
+    assert build("regions 7x3 ( conv 1x1 2 )")(torch.zeros(1, 3, 14, 9)).shape == (1, 2, 14, 9)
+
+
+def test_each_region_has_its_own_weights_and_its_own_place() -> None:
+    """A region's body changed changes its part of the outcome alone."""
+    network = build("regions 1x2 ( conv 3x3 2 )")
+    x = pictures(2)
+    with torch.no_grad():
+        before = network(x)
+        network.state_dict()["regions1.1x2.conv1.weight"].add_(1)
+        moved = (network(x) != before).any((0, 1))
+    assert moved[:, 3:].all()
+    assert not moved[:, :3].any()
+
+
 def test_an_unknown_label() -> None:
     sentence = "unknown layer 'cnv1', did you mean 'conv1'? These exist: conv1, dense1."
     with pytest.raises(NetworkError, match=re.escape(sentence)):
