@@ -44,10 +44,8 @@ def memory(name: str, batch: int, optimizer: str) -> tuple[float, float]:
 
 def seconds(name: str, batch: int, optimizer: str, rounds: int = 3) -> tuple[float, float]:
     """Forecast and real seconds of a step: forward, backward and optimizer on one batch that lies ready."""
-    import torch
-
     from convscope.recipe import OptimizerSettings
-    from convscope.train import step_time
+    from convscope.train import nonfinite, step_time
 
     text, sizes = network(name)
     training = loop(
@@ -63,10 +61,11 @@ def seconds(name: str, batch: int, optimizer: str, rounds: int = 3) -> tuple[flo
             training.optimizer.zero_grad(set_to_none=True)
             _, objective = training._objective(x, labels, 0)
             objective.backward()
+            nonfinite.all_finite([p.grad for p in training.network.parameters() if p.grad is not None])
+            nonfinite.all_finite([p.detach() for p in training.network.parameters()])
             training.optimizer.step()
             real = min(real, time.perf_counter() - begin)
         told = min(told, step_time.measure(sizes, batch, settings).total)
-    del torch
     return told, real
 
 

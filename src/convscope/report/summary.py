@@ -5,6 +5,7 @@ Takes what the network's walks found; knows no streams but for the signs that on
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -18,6 +19,9 @@ from convscope.report.numbers import grouped, mebibytes, plural
 from convscope.report.text import table, width
 
 _GAP = 2
+_LEAST_ROOM = 30
+_TIED = "\u00a0"
+"""A space at which no line ends; it is printed as any other."""
 
 COLUMNS = (
     ("label", "<"), ("turns", ">"), ("layer", "<"), ("output", "<"), ("weights", ">"), ("biases", ">"),
@@ -143,16 +147,14 @@ def below(
     if aux.parameters:
         more = f"{grouped(aux.parameters)} parameters, {grouped(aux.multiply_adds)} multiply-adds; in training alone"
         lines.append(("side classifiers", f"besides, {more}"))
-    batch = f"batches of {grouped(batch_size)}"
     parts = ", ".join(
-        f"{mebibytes(size)} {what}"
-        for what, size in (("weights", memory.weights), ("gradients", memory.gradients), (optimizer, memory.optimizer),
-                           ("activations", memory.activations), ("in passing", memory.passing), ("idle", memory.idle))
+        f"{mebibytes(size)} {what}".replace(" ", _TIED)
+        for what, size in (("weights", memory.weights), ("gradients", memory.gradients),
+                           (f"optimizer ({optimizer})", memory.optimizer), ("activations", memory.activations),
+                           ("in passing", memory.passing), ("idle", memory.idle))
     )  # fmt: skip
-    lines += [
-        ("training", f"about {mebibytes(memory.peak)} at most, besides the process itself, with {batch}"),
-        ("", parts),
-    ]
+    most = f"about {mebibytes(memory.peak)} with batches of {grouped(batch_size)}, besides the process itself"
+    lines.append(("training", f"{most}: {parts}"))
     if seconds is not None:
         lines.append(("time", f"about {_seconds(seconds)} a step of {plural(batch_size, 'picture')} on this machine"))
     if folded:
@@ -166,11 +168,16 @@ def _seconds(time: float) -> str:
     return f"{1000 * time:.3g} ms" if time < 1 else f"{time:.3g} s"
 
 
-def told(pairs: Iterable[tuple[str, str]], stream: TextIO | None = None) -> list[str]:
-    """The lines below the table as text."""
-    return ["", *facts(pairs, stream)]
+def told(pairs: Sequence[tuple[str, str]], columns: int, stream: TextIO | None = None) -> list[str]:
+    """The lines below the table as text no wider than `columns`."""
+    room = max(_LEAST_ROOM, columns - _GAP - max(width(what) for what, _ in pairs))
+    cut = []
+    for what, value in pairs:
+        first, *more = textwrap.wrap(value, room)
+        cut += [(name, line.replace(_TIED, " ")) for name, line in ((what, first), *(("", line) for line in more))]
+    return ["", *facts(cut, stream)]
 
 
 def markdown_list(pairs: Iterable[tuple[str, str]]) -> list[str]:
     """The lines below the table as a Markdown list."""
-    return [f"- {what}: {value}" if what else f"  - {value}" for what, value in pairs]
+    return [f"- {what}: {value.replace(_TIED, ' ')}" for what, value in pairs]

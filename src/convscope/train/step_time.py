@@ -22,7 +22,7 @@ from convscope.notation.tree import Aux, Branches, Layer, Regions
 from convscope.recipe import OptimizerSettings
 from convscope.train import nonfinite, optim
 
-MOST_BYTES = 2**30
+MOST_BYTES = 2**28
 """Of a layer's input and output; a larger batch is measured in part and scaled."""
 
 _OPTIMIZER_BYTES = 2**26
@@ -44,7 +44,11 @@ class StepTime:
 def measure(
     sizes: Sizes, batch_size: int, optimizer: OptimizerSettings, repeats: int = 3, seconds_a_layer: float = 2.0
 ) -> StepTime:
-    """Measure it, the fastest of up to `repeats` counting; a layer that has taken `seconds_a_layer` isn't repeated."""
+    """Measure it: the fastest of `repeats`, or one where these would take longer than `seconds_a_layer`.
+
+    All forward passes come before the backward ones, as in a step: each finds fresh memory, and what it kept is cold by
+    the time it is needed.
+    """
     with torch.random.fork_rng(devices=[]):
         return _measure(sizes, batch_size, optimizer, repeats, seconds_a_layer)
 
@@ -83,57 +87,60 @@ def _layer_seconds(row: Sized, batch_size: int, repeats: int, most: float, *, gr
     """gradient: whether that of the input is wanted; the network's first layer has no use for it."""
     bytes_each = 4 * (numbers(row.before) + numbers(row.after))
     batch = max(1, min(batch_size, MOST_BYTES // bytes_each))
-    forward, inputs = _step(row, batch)
+    forward, inputs, learned = _step(row, batch)
     for x in inputs:
         x.requires_grad_(gradient)
-    y = forward(inputs)
-    if not y.requires_grad:
-        return 0.0
-    back = torch.randn_like(y)
-    best, spent = float("inf"), 0.0
-    for turn in range(repeats + 1):
-        del y
+    begin = time.perf_counter()
+    y = forward(inputs)  # the first finds memory and kernels
+    if y.requires_grad:
+        y.backward(torch.randn_like(y))  # type: ignore[no-untyped-call]
+    first = time.perf_counter() - begin
+    del y
+    turns = repeats if first * repeats < most else 1
+    outs, forwards, backwards = [], [], []
+    for _ in range(turns):
         begin = time.perf_counter()
-        y = forward(inputs)
-        y.backward(back)  # type: ignore[no-untyped-call]
-        taken = time.perf_counter() - begin
-        spent += taken
-        if turn or spent > most:  # the first one finds memory and kernels
-            best = min(best, taken)
-        for x in inputs:
-            x.grad = None
-        if spent > most:
-            break
-    return best * batch_size / batch
+        outs.append(forward(inputs))
+        forwards.append(time.perf_counter() - begin)
+    while outs:
+        y = outs.pop()
+        back = torch.randn_like(y)
+        for tensor in (*inputs, *learned):
+            tensor.grad = None  # as in a step, where nothing is there to be added to
+        begin = time.perf_counter()
+        if y.requires_grad:
+            y.backward(back)  # type: ignore[no-untyped-call]
+        del y
+        backwards.append(time.perf_counter() - begin)
+    fresh = forwards[1:] or forwards  # the first may find what the trial has left
+    return (min(fresh) + min(backwards)) * batch_size / batch
 
 
-def _step(row: Sized, batch: int) -> tuple[Callable[[list[Tensor]], Tensor], list[Tensor]]:
+def _step(row: Sized, batch: int) -> tuple[Callable[[list[Tensor]], Tensor], list[Tensor], list[Tensor]]:
+    """The layer as a function, what it is given, and what it learns."""
     item = row.item
     if isinstance(item, Layer):
         module = MODULES[item.kind](row)
         init.fill(module, item, 0, 1)
         module.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        learned = list(module.parameters())
 
         def run(inputs: list[Tensor]) -> Tensor:
-            for parameter in learned:
-                parameter.grad = None
             y = module(inputs[0])
             assert isinstance(y, Tensor)
             return y
 
-        return run, [_pictures(row.before, batch)]
+        return run, [_pictures(row.before, batch)], list(module.parameters())
     if isinstance(item, Regions):
         high, wide = row.after[0] // item.grid[0], row.after[1] // item.grid[1]
         parts = [_pictures((high, wide, row.after[2]), batch) for _ in item.parts]
-        return lambda inputs: torch.cat([part.flatten(1) for part in inputs], 1), parts
+        return lambda inputs: torch.cat([part.flatten(1) for part in inputs], 1), parts, []
     assert isinstance(item, Branches)
     count = len(item.branches)
     if item.kind == "add":
-        return lambda inputs: sum(inputs[1:], inputs[0]), [_pictures(row.after, batch) for _ in range(count)]
+        return lambda inputs: sum(inputs[1:], inputs[0]), [_pictures(row.after, batch) for _ in range(count)], []
     channels = [row.after[-1] // count] * (count - 1)
     channels.append(row.after[-1] - sum(channels))
-    return lambda inputs: torch.cat(inputs, 1), [_pictures((*row.after[:-1], c), batch) for c in channels]
+    return lambda inputs: torch.cat(inputs, 1), [_pictures((*row.after[:-1], c), batch) for c in channels], []
 
 
 def _optimizer_seconds(sizes: Sizes, settings: OptimizerSettings, repeats: int) -> float:
