@@ -9,6 +9,7 @@ import pytest
 
 from convscope.errors import ConvscopeError
 from convscope.network import source
+from convscope.network.build import Network
 
 
 @pytest.mark.parametrize("text", ["conv 3x3 4, dense", "dense", "relu", "dense # like a.net\n, relu"])
@@ -46,6 +47,18 @@ def test_a_zoo_s_text_by_its_name() -> None:
     assert source.text_of_zoo("resnet18").startswith("# ResNet-18: ")
     with pytest.raises(ConvscopeError, match=r"^unknown network 'resnet', did you mean 'resnet18'\? These exist: "):
         source.about("resnet")
+
+
+def test_the_module_takes_a_name_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model file's text goes this way: it must not make anything be read."""
+    network = Network("resnet20", input=(8, 8, 1), classes=3)
+    assert network.text == Network(source.text_of("resnet20")).text
+    (tmp_path / "a.net").write_text("dense", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConvscopeError, match=r"^line 1, column 1: "):
+        Network("a.net", input=(8, 8, 1), classes=3)
+    with pytest.raises(ConvscopeError, match=r"^unknown network 'resnet-20', did you mean 'resnet20'\?"):
+        Network("resnet-20", input=(8, 8, 1), classes=3)
 
 
 def test_the_zoo_is_in_the_order_of_numbers() -> None:

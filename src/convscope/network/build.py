@@ -15,6 +15,7 @@ from convscope.errors import unknown
 from convscope.network import init, whiten
 from convscope.network.layers import MODULES
 from convscope.network.shapes import NetworkError, Sized, Sizes, option, resolve
+from convscope.network.source import named
 from convscope.notation import canonical, parse, write_out
 from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence
 
@@ -35,9 +36,10 @@ class Network(_Scope):
 
     aux is the weight of each side classifier in the loss, by its label.
 
-    text: the notation (docs/notation.md). input: (height, width, channels) and classes: a count, in place of what
-    the text says. seed: of the initial weights; None leaves them unfilled, for weights that are loaded.
-    Raises NotationError or NetworkError, which name the place in the text and the mend.
+    text: the notation (docs/notation.md), or a name of the zoo. input: (height, width, channels) and classes: a count,
+    in place of what the text says. seed: of the initial weights; None leaves them unfilled, for weights that are loaded.
+    Raises NotationError or NetworkError, which name the place in the text and the mend; ConvscopeError for a word that
+    names no network.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Network(_Scope):
         seed: int | None = 0,
     ) -> None:
         super().__init__()
-        tree = parse(text)
+        tree = parse(named(text))
         self.sizes: Sizes = resolve(write_out(tree), input, classes)
         self.text = canonical(tree)
         self.aux = {row.item.name: row.item.weight for row in self.sizes.rows if isinstance(row.item, Aux)}

@@ -91,13 +91,19 @@ def text_of_zoo(name: str) -> str:
 def text_of(given: str, base: Path = Path()) -> str:
     """The notation that `given` stands for; a path is relative to `base`.
 
-    Raises ConvscopeError for a file that isn't there or isn't UTF-8, and for a single word that is neither a layer nor
-    a network of the zoo; what is like a layer's name is left to the parser, which shows the place.
+    Raises ConvscopeError for a file that isn't there or isn't UTF-8, and for what `named` refuses.
     """
     word = given.strip()
-    if word.endswith(".net"):
-        return _read(base / word)
-    name = plain(word)
+    return _read(base / word) if word.endswith(".net") else named(given)
+
+
+def named(given: str) -> str:
+    """The text of the zoo's network that `given` names, or `given`, a text itself: no file but the zoo's is read.
+
+    Raises ConvscopeError for a single word that is neither a layer nor a network of the zoo; what is like a layer's
+    name is left to the parser, which shows the place.
+    """
+    name = plain(given.strip())
     if name in zoo():
         return text_of_zoo(name)
     if not _WORD.fullmatch(name) or name in KINDS:
