@@ -212,3 +212,37 @@ def test_the_page_shows_what_is_printed(say: Command) -> None:
     assert "".join(line.removeprefix("    ") for line in shown.splitlines(keepends=True)).strip("\n") == printed.strip(
         "\n"
     )
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_the_lines_below_are_no_wider_than_the_table(columns: int) -> None:
+    made = sizes(text_of("googlenet"))
+    layers = weigh(made)
+    body, side = totals(made, layers, aux=False), totals(made, layers, aux=True)
+    told = summary.below(body, side, training_memory(made, 128), 128, "sgd", folded=True, seconds=1.5)
+    shown = summary.told(told, columns)
+    assert max(map(len, shown)) <= columns
+    assert all(line.isascii() for line in shown)
+    assert " ".join(" ".join(shown).split()).count(" MiB ") == 5
+
+
+def test_the_summary_of_resnet152_is_quick_and_makes_no_weights() -> None:
+    import subprocess
+    import sys
+
+    script = (
+        "import sys, time\n"
+        "import convscope.cli.summary\n"
+        "from convscope.network import memory, source, weigh\n"
+        "from convscope.notation import parse, write_out\n"
+        "from convscope.network.shapes import resolve\n"
+        "begin = time.process_time()\n"
+        "sizes = resolve(write_out(parse(source.text_of('resnet152'))))\n"
+        "layers = weigh.weigh(sizes)\n"
+        "assert weigh.totals(sizes, layers, aux=False).parameters == 60_192_808\n"
+        "weigh.fold(layers), memory.training_memory(sizes, 128)\n"
+        "assert 'torch' not in sys.modules\n"
+        "print(time.process_time() - begin)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert float(said.stdout) < 2
