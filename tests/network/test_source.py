@@ -55,7 +55,7 @@ def test_the_module_takes_a_name_and_no_file(tmp_path: Path, monkeypatch: pytest
     assert network.text == Network(source.text_of("resnet20")).text
     (tmp_path / "a.net").write_text("dense", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConvscopeError, match=r"^line 1, column 1: "):
+    with pytest.raises(ConvscopeError, match=r"^line 1, column 2: a '\.' stands in no name"):
         Network("a.net", input=(8, 8, 1), classes=3)
     with pytest.raises(ConvscopeError, match=r"^unknown network 'resnet-20', did you mean 'resnet20'\?"):
         Network("resnet-20", input=(8, 8, 1), classes=3)

@@ -37,7 +37,7 @@ class Network(_Scope):
     aux is the weight of each side classifier in the loss, by its label.
 
     text: the notation (docs/notation.md), or a name of the zoo. input: (height, width, channels) and classes: a count,
-    in place of what the text says. seed: of the initial weights; None leaves them unfilled, for weights that are loaded.
+    in place of what the text says. seed: of the initial weights; None leaves them unfilled, for weights to be loaded.
     Raises NotationError or NetworkError, which name the place in the text and the mend; ConvscopeError for a word that
     names no network.
     """
