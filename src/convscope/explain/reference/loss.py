@@ -10,7 +10,7 @@ from convscope.explain.reference.sizes import Array
 
 Labels = NDArray[np.int64]
 
-RUBBISH = 1.0
+RUBBISH = 10.0
 """The j of `map_criterion`."""
 
 
