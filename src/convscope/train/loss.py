@@ -26,8 +26,8 @@ def clipped_mean(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 RUBBISH = 10.0
-"""The j of `rbf`. LeCun et al. 1998 say that it is positive, and no number; two drawings that are alike lie 20 to 60 apart,
-so a wrong class stops mattering where it is as far away as half of the way between them."""
+"""The j of `rbf`. LeCun et al. 1998 say that it is positive, and no number. Midway between two drawings that look alike
+a squared distance is 5 to 15, so a wrong class stops mattering about there."""
 
 
 def rbf(logits: Tensor, labels: Tensor) -> Tensor:
