@@ -59,6 +59,7 @@ NETWORKS = [
     Net("class-count", "dense1", "conv 3x3 16, relu, gap, dense 12", (8, 8, 1)),
     Net("class-count", "gap1", "conv 3x3 16, relu, conv 1x1 12, gap", (8, 8, 1)),
     Net("class-count", "relu1", "conv 3x3 16, relu"),
+    Net("class-count", "aux1.dense1", "conv 3x3 8, relu, aux ( gap, dense 7 ), conv 3x3 8, relu, dense", (8, 8, 1)),
     Net("softmax-before-loss", "softmax1", "conv 3x3 16, relu, gap, dense 10, softmax"),
     Net("activation-at-the-end", "relu2", "conv 3x3 16, relu, gap, dense 10, relu"),
     Net("dropout-at-the-end", "dropout1", "conv 3x3 16, relu, gap, dense 10, dropout 0.5"),

@@ -156,6 +156,14 @@ def test_a_run_has_the_same_bits_with_it_and_without(monkeypatch: pytest.MonkeyP
     assert all(map(torch.equal, with_it, state(other)))
 
 
+def test_side_classifiers_are_told_apart() -> None:
+    found = looked("conv 3x3 8, relu, aux weight=0.5 ( gap, dense ), conv 3x3 8, relu, dense")
+    assert found.side > 0.1
+    assert found.loss < 5
+    assert "aux1.dense1" in found.layers
+    assert found.faults == ()
+
+
 def test_frozen_layers_have_no_gradient() -> None:
     found = looked("conv 3x3 8, relu, dense", freeze=["conv1"])
     assert found.gradients[0] is None

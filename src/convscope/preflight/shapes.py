@@ -214,7 +214,10 @@ def _stated(text: str, error: NetworkError, item: Item | None, written: Written,
 
 def _classes(text: str, error: NetworkError, item: Item | None, written: Written, classes: int | None) -> Tries:
     """The last layer with channels or units gives as many as there are classes; else a head is put behind."""
-    last = next((e for e in reversed(list(_items(written.body))) if isinstance(e, Layer) and e.units is not None), None)
+    last = item if isinstance(item, Layer) and item.kind in ("conv", "dense") else None
+    if last is None:
+        every = reversed(list(_items(written.body)))
+        last = next((e for e in every if isinstance(e, Layer) and e.units is not None), None)
     if last is not None and last.kind == "dense":
         yield (replaced(text, last.place, re.sub(r"^dense\s+\w+", "dense", words(text, last.place))),)
     if last is not None and last.kind == "conv":
