@@ -25,6 +25,7 @@ from train.photographs import NAME, drawn, photographs
 from train.small import CLASSES, data_set, loop, network
 from train.small import recipe as small_recipe
 
+AT_HAND = weights.at_hand
 LIGHT = {"input.size": [32, 32]}
 
 
@@ -399,7 +400,7 @@ def test_the_time_of_features_counts_and_a_step_is_measured_without_it() -> None
 
 @pytest.mark.slow
 def test_real_weights_tell_strokes_from_rings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr(weights, "at_hand", AT_HAND)
     if weights.at_hand(NAME) is None:
         pytest.skip(f"the weights of {NAME} are not on this machine")
     generator = np.random.default_rng(0)
