@@ -61,7 +61,8 @@ def command(
     if markdown:
         say(sys.stdout, [*summary.markdown(cells), "", *summary.markdown_list(below)])
     else:
-        say(sys.stdout, [*summary.text(cells, columns_of(sys.stdout), sys.stdout), *summary.told(below, sys.stdout)])
+        columns = columns_of(sys.stdout)
+        say(sys.stdout, [*summary.text(cells, columns, sys.stdout), *summary.told(below, columns, sys.stdout)])
     return 0
 
 
