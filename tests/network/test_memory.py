@@ -32,7 +32,7 @@ TEXTS = [
 def saved(text: str) -> int:
     """The bytes of the distinct storages that autograd saves in a forward pass, but for weights and statistics."""
     network = Network(f"conv 1x1 8, {text}", input=SIZE, classes=10)
-    network.train().to(memory_format=torch.channels_last)
+    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     own = {t.untyped_storage().data_ptr() for t in [*network.parameters(), *network.buffers()]}
     found: dict[int, int] = {}
     alive: list[Tensor] = []

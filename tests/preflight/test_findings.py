@@ -70,7 +70,7 @@ def test_a_broken_recipe(case: Of, digits: Recipe) -> None:
 
 
 def test_every_finding_is_planted_here() -> None:
-    here = {case.finding for case in [*NETWORKS, *RECIPES]}
+    here = {case.finding for case in NETWORKS} | {case.finding for case in RECIPES}
     others = {"classes-unbalanced", "batches-of-one-class"}  # the digits are neither; tests/preflight/test_pictures.py
     assert here | others == registry().keys()
     assert len(here) >= 40

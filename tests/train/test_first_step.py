@@ -60,7 +60,7 @@ def test_a_planted_fault(text: str, settings: dict[str, Any], fault: str, senten
 
 
 def test_every_fault_is_planted() -> None:
-    marks = test_a_planted_fault.pytestmark  # type: ignore[attr-defined]
+    marks = test_a_planted_fault.pytestmark
     assert {case[2] for case in marks[0].args[1]} == FAULTS.keys()
 
 

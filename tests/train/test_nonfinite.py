@@ -111,7 +111,7 @@ def test_the_input(numbers: dict[str, Any]) -> None:
 
 
 class Planted(nn.Module):
-    """A dense network that breaks in its own way from the sixth batch on (one is for a first look, three are for measuring)."""
+    """A dense network that breaks in its own way from the sixth batch on: one is looked at, three are for measuring."""
 
     def __init__(self, place: str, value: float) -> None:
         super().__init__()

@@ -50,7 +50,8 @@ def tensors_of(network: nn.Module) -> dict[str, Tensor]:
 
 
 def pack(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
-    """The file's bytes; format, notation and versions (in `made_with`) join the header. Raises ModelError for a header too large."""
+    """The file's bytes; format, notation and versions (in `made_with`) join the header. Raises ModelError for a header
+    that is too large."""
     versions = {"convscope": metadata.version("convscope"), "torch": torch.__version__}
     made_with = header.get("made_with", {}) | versions
     about = {"format": FORMAT, "notation": NOTATION, **header, "made_with": made_with}

@@ -42,7 +42,14 @@ def command(
     patience: Annotated[str, Option(help="stop after so many epochs without a lower validation loss")] = "",
     device: Annotated[str, Option(help="auto, cpu, cuda or mps")] = "auto",
     out: Annotated[str, Option("--out", "--output", "-o", help="the run's folder; runs/NAME unless given")] = "",
-    from_: Annotated[str, Option("--from", "--pretrained", help="weights to start from: of a network of the zoo by its name, or a model; none is from scratch")] = "",
+    from_: Annotated[
+        str,
+        Option(
+            "--from",
+            "--pretrained",
+            help="weights to start from: of a network of the zoo by its name, or a model; none is from scratch",
+        ),
+    ] = "",
     set_: Annotated[list[str] | None, Option("--set", help="any key of the recipe: optimizer.momentum=0.8")] = None,
     resume: Annotated[str, Option(help="go on with an interrupted run's folder")] = "",
     quiet: Annotated[bool, Option("--quiet", "-q", help="print the score only")] = False,

@@ -24,7 +24,7 @@ class Turns(Generic[T]):
 def fold(items: Sequence[T], key: Callable[[T], Hashable], longest: int = 12) -> list[Turns[T]]:
     """The items in order, runs of equal turns folded. Two items are alike where their keys are equal.
 
-    A turn is `longest` items or fewer. From left to right, the run that covers most items is taken, and of those the one
+    A turn is `longest` items or fewer. From left to right, the run that covers most items is taken, of those the one
     with the shortest turn. What repeats nowhere comes as a `Turns` of count 1 and one item.
     """
     numbers: dict[Hashable, int] = {}
