@@ -33,6 +33,7 @@ def fully(finding: Finding) -> None:
     """A finding says all that it must."""
     assert finding.reason.endswith(".")
     assert len(finding.reason) > 40
+    assert "{" not in finding.reason + finding.fix  # a sentence that was never filled in
     assert finding.fix
     assert finding.edits, f"{finding.name} says no edit"
     assert finding.page == f"docs/check.md#{finding.name}"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import ConvscopeError
-from convscope.network.shapes import check_end, resolve
+from convscope.network.shapes import resolve
 from convscope.network.source import text_of
 from convscope.notation import NotationError, parse, write_out
 from convscope.preflight import order, starts, windows
 from convscope.preflight.finding import Edit, Finding, Level, Rewrite, Setting, rewritten
-from convscope.preflight.shapes import CANDIDATES, fault, misfit_finding, notation_finding
+from convscope.preflight.shapes import ASSUMED_CLASSES, CANDIDATES, fault, misfit_finding, notation_finding
 from convscope.preflight.subject import Found, Subject
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ for _table in (order.LINTS, windows.LINTS, starts.LINTS):
 
 ERRORS = ("not-readable", *CANDIDATES)
 """The findings that no training can begin with; they come from the notation and the walk over shapes."""
-ASSUMED_CLASSES = 10
-"""Where neither text nor data says how many classes there are, shapes are worked out for so many."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,6 @@ def check_network(net: str, input: tuple[int, int, int] | None = None, classes: 
         return Checked((notation_finding(text, error),), text, looked)
     count = classes or written.classes
     wrong = fault(written, input, count)
-    if wrong is not None and "the number of classes must be known" in wrong.wrong:
-        wrong = fault(written, input, ASSUMED_CLASSES)
     if wrong is not None:
         return Checked((misfit_finding(text, wrong, input, count),), text, looked)
     subject = Subject(text, resolve(written, input, count or ASSUMED_CLASSES))
@@ -107,7 +103,6 @@ def check(recipe: Recipe, *, base: Path = Path(), data: DataSet | None = None) -
     if wrong is not None:
         return Checked((misfit_finding(text, wrong, shape, len(data.classes)),), text, looked)
     subject = Subject(text, resolve(written, shape, len(data.classes)), recipe, data)
-    check_end(subject.sizes, len(data.classes))
     found = list(_linted(subject, {**LAYER_LINTS, **settings.LINTS, **pictures.LINTS}))
     first = None
     if len(data.train) and not recipe.from_ and not (recipe.train.patience and not len(data.validation)):

@@ -8,7 +8,7 @@ from convscope.network.shapes import numbers, option
 from convscope.notation.tree import Init, Layer
 from convscope.preflight.edits import replaced, with_word
 from convscope.preflight.finding import Edit, Setting
-from convscope.preflight.pictures import _SCALED
+from convscope.preflight.pictures import SCALED
 from convscope.preflight.starts import WIDE, deviation
 from convscope.preflight.subject import Found, Subject, one_each
 from convscope.run import Diagnosis
@@ -27,7 +27,7 @@ def smaller_weights(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
             edits.append((layer, with_word(s.text, layer.place, "init=kaiming")))
     if edits:
         return one_each(edits)
-    return _SCALED if d.input_spread > 10 else ()
+    return SCALED if d.input_spread > 10 else ()
 
 
 def plain_loss(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:

@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 
 from convscope.network.cost import parameters
-from convscope.network.ending import SQUEEZE, ending
+from convscope.network.ending import ending
 from convscope.network.shapes import Sized, numbers, option
 from convscope.notation.tree import Branches, Item, Layer
 from convscope.preflight.edits import followed, removed, replaced, with_number, with_word
 from convscope.preflight.subject import Found, Subject, named, one_each
 
-ACTIVATIONS = frozenset({*SQUEEZE, "softmax", "lrn", "rbf"})
-"""What is no linear function of its input. Of the poolings the maximum and the minimum are none either."""
 _LINEAR = frozenset({"bn", "identity", "dropout", "scale", "avgpool", "gap", "flatten"})
 _NO_CHANGE = {  # the second of these activations gives what it is given
     "relu": ("relu", "relu6", "sigmoid", "softmax"),
@@ -97,8 +95,7 @@ def no_activation_between(s: Subject) -> Iterator[Found]:
                 yield Found(
                     item.name,
                     f"there is no activation between {first.name} and {item.name}: two linear layers in a row can do "
-                    "no "
-                    "more than one.",
+                    "no more than one.",
                     f"put an activation between them: `relu` behind {behind.name}",
                     (followed(s.text, behind.place, "relu"),),
                 )
@@ -147,8 +144,7 @@ def bias_before_bn(s: Subject) -> Iterator[Found]:
         yield Found(
             found[0][0].name,
             f"bn takes out the mean, and with it the bias of {named([layer for layer, _ in found])}: {count} "
-            "parameters "
-            "that do nothing but take time and memory.",
+            "parameters that do nothing but take time and memory.",
             "write bias=no there",
             one_each(list(found)),
         )
@@ -190,8 +186,7 @@ def dropout_too_high(s: Subject) -> Iterator[Found]:
             yield Found(
                 layer.name,
                 f"{layer.name} drops {100 * p:g} % of the values and keeps {100 * (1 - p):g} %. The number is the "
-                "share to "
-                "drop; in TensorFlow 1 it was the share to keep.",
+                "share to drop; in TensorFlow 1 it was the share to keep.",
                 f"if {p:g} was to be kept, write `dropout {1 - p:g}`",
                 (with_number(s.text, layer.place, 0, f"{round(1 - p, 6):g}"),)
                 if "dropout " in s.text

@@ -38,7 +38,7 @@ def _as_seen(s: Subject) -> tuple[list[float], list[float]] | None:
     return scaled.mean((0, 2, 3)).tolist(), scaled.std((0, 2, 3)).tolist()
 
 
-_SCALED = (Setting("input.mean", "train"), Setting("input.std", "train"))
+SCALED = (Setting("input.mean", "train"), Setting("input.std", "train"))
 _SCALE = "--set input.mean=train --set input.std=train"
 
 
@@ -49,10 +49,9 @@ def inputs_unscaled(s: Subject) -> Iterator[Found]:
         yield Found(
             "input.std",
             f"the pictures reach the network with a mean of {_list(seen[0])} and a standard deviation of "
-            f"{_list(seen[1])}: "
-            "as 0 to 255, about. Every first-layer gradient is as much larger than others.",
+            f"{_list(seen[1])}: as 0 to 255, about. Every first-layer gradient is as much larger than others.",
             _SCALE,
-            _SCALED,
+            SCALED,
         )
 
 
@@ -69,7 +68,7 @@ def normalisation_off(s: Subject) -> Iterator[Found]:
             f"with {given} the training pictures come out at a mean of {_list(seen[0])} and a standard deviation of "
             f"{_list(seen[1])}, where 0 and 1 are meant: the numbers are those of other pictures.",
             _SCALE,
-            _SCALED,
+            SCALED,
         )
 
 
@@ -84,8 +83,7 @@ def colour_of_grey(s: Subject) -> Iterator[Found]:
         yield Found(
             "input.channels",
             f"all three channels of the {len(images)} pictures that were looked at are the same: they are grey, and "
-            "the "
-            "first layer does its work three times.",
+            "the first layer does its work three times.",
             "--set input.channels=1",
             (Setting("input.channels", "1"),),
         )
@@ -113,8 +111,7 @@ def no_validation(s: Subject) -> Iterator[Found]:
         yield Found(
             "train.patience",
             f"patience {train.patience} stops by the validation loss, and there are no validation pictures: the "
-            "training "
-            "would not begin.",
+            "training would not begin.",
             "--set split.validation=0.15, or train.patience=0",
             (Setting("split.validation", "0.15"),),
         )
@@ -153,8 +150,7 @@ def batches_of_one_class(s: Subject) -> Iterator[Found]:
         yield Found(
             "train.shuffle",
             f"shuffle = false and the pictures are sorted: {of_one} of {len(cut)} batches hold one class alone, so "
-            "that "
-            "each unlearns the one before.",
+            "that each unlearns the one before.",
             "--set train.shuffle=true",
             (Setting("train.shuffle", "true"),),
         )

@@ -67,9 +67,8 @@ def clipped_loss(s: Subject) -> Iterator[Found]:
     if s.settings.train.loss == "clipped-mean":
         yield Found(
             "train.loss",
-            "loss = 'clipped-mean' sends no gradient for a picture whose class has a probability below 1e-11: what "
-            "is most "
-            "wrong is not learned from.",
+            "loss = 'clipped-mean' sends no gradient for a picture whose class has a probability below 1e-11: what is "
+            "most wrong is not learned from.",
             *_set("train.loss", "cross-entropy"),
         )
 
@@ -81,8 +80,7 @@ def label_smoothing_large(s: Subject) -> Iterator[Found]:
         yield Found(
             "train.label_smoothing",
             f"label_smoothing {share:g} spreads {100 * share:g} % of each label over all classes, so that little is "
-            "left to "
-            "learn. Usual is 0.1.",
+            "left to learn. Usual is 0.1.",
             *_set("train.label_smoothing", "0.1"),
         )
 
@@ -94,8 +92,7 @@ def batch_of_one(s: Subject) -> Iterator[Found]:
         yield Found(
             "train.batch_size",
             f"batch_size 1 and {bns[0].name}: the mean and variance of one picture are taken for those of all, and "
-            "behind "
-            "a dense layer there is no variance at all.",
+            "behind a dense layer there is no variance at all.",
             *_set("train.batch_size", "32"),
         )
 
@@ -122,8 +119,7 @@ def brightness_cancelled(s: Subject) -> Iterator[Found]:
         yield Found(
             "augment.brightness",
             "per_picture subtracts each picture's own mean, and with it the brightness "
-            f"(+-{recipe.augment.brightness:g}) "
-            "that augmentation added: it changes nothing but the time.",
+            f"(+-{recipe.augment.brightness:g}) that augmentation added: it changes nothing but the time.",
             *_set("augment.brightness", "0"),
         )
 

@@ -13,6 +13,9 @@ from convscope.preflight.edits import arrow, at_the_end, removed, replaced, span
 from convscope.preflight.finding import Finding, Rewrite, rewritten
 
 Input = tuple[int, int, int]
+
+ASSUMED_CLASSES = 10
+"""Where neither text nor data says how many classes there are, shapes are worked out for so many."""
 Tries = Iterator[tuple[Rewrite, ...]]
 
 
@@ -22,12 +25,12 @@ def notation_finding(text: str, error: NotationError) -> Finding:
     line = text.split("\n")[error.line - 1] if error.line <= text.count("\n") + 1 else ""
     old = line[error.column - 1 : error.column - 1 + error.place.length]
     tries = [Rewrite(error.line, error.column, old, meant[1] or meant[2])] if meant else []
-    if error.what.startswith("a missing comma") or "comma" in error.what:
+    if "comma" in error.what:
         tries.append(Rewrite(error.line, error.column, old, f", {old}"))
     edits = next(((edit,) for edit in tries if _read(text, (edit,)) is not None), ())
     return Finding(
-        "not-readable", "error", where(error.place), "the text can't be read as a network: "
-        "{error.what.rstrip('.')}.", error.hint or "see docs/notation.md",
+        "not-readable", "error", where(error.place),
+        f"the text can't be read as a network: {error.what.rstrip('.')}.", error.hint or "see docs/notation.md",
         edits, str(error),
     )  # fmt: skip
 
@@ -69,7 +72,7 @@ def mend(text: str, error: NetworkError, input: Input | None, classes: int | Non
 def fault(written: Written, input: Input | None, classes: int | None) -> NetworkError | None:
     """Why a network can't be built, or can't be trained where there are `classes`; None where it can."""
     try:
-        sizes: Sizes = resolve(written, input, classes)
+        sizes: Sizes = resolve(written, input, classes or ASSUMED_CLASSES)
         if classes is not None:
             check_end(sizes, classes)
     except NetworkError as error:

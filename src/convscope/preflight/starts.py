@@ -68,9 +68,8 @@ def initial_weights_small(s: Subject) -> Iterator[Found]:
         layer, times = min(small, key=lambda pair: pair[1])
         yield Found(
             layer.name,
-            f"the initial weights of {layer.name} spread {times:.2g} times as wide as sqrt(2 / inputs): what leaves "
-            "it is "
-            "next to nothing, and so is the gradient that reaches what is before it.",
+            f"the initial weights of {layer.name} spread {times:.2g} times as wide as sqrt(2 / inputs): what leaves it "
+            "is next to nothing, and so is the gradient that reaches what is before it.",
             f"write init=kaiming at {named([each for each, _ in small])}",
             one_each([(each, with_word(s.text, each.place, "init=kaiming")) for each, _ in small]),
         )
@@ -83,8 +82,7 @@ def units_start_alike(s: Subject) -> Iterator[Found]:
         yield Found(
             alike[0].name,
             f"all weights of {named(alike)} start as one number: all units of a layer give the same, get the same "
-            "gradient "
-            "and stay one unit.",
+            "gradient and stay one unit.",
             "write init=kaiming there",
             one_each([(layer, with_word(s.text, layer.place, "init=kaiming")) for layer in alike]),
         )
@@ -103,9 +101,8 @@ def initial_biases_large(s: Subject) -> Iterator[Found]:
         layer, size = max(wild, key=lambda pair: pair[1])
         yield Found(
             layer.name,
-            f"the biases of {layer.name} start at a size of {size:g}, where its inputs give numbers of about 1: "
-            "units are "
-            "shut or wide open before anything is learned.",
+            f"the biases of {layer.name} start at a size of {size:g}, where its inputs give numbers of about 1: units "
+            "are shut or wide open before anything is learned.",
             f"write bias_init=0 at {named([each for each, _ in wild])}",
             one_each([(each, with_word(s.text, each.place, "bias_init=0")) for each, _ in wild]),
         )

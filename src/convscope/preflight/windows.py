@@ -40,10 +40,8 @@ def padding_never_used(s: Subject) -> Iterator[Found]:
                 yield Found(
                     layer.name,
                     f"{layer.name} has {found.before} cells of padding and windows of {extent}: those at the border "
-                    "see "
-                    f"nothing of the maps of {show(row.before)}, and {show(row.after)} come out, a rim of them the "
-                    "same "
-                    "for every picture.",
+                    f"see nothing of the maps of {show(row.before)}, and {show(row.after)} come out, a rim of them the "
+                    "same for every picture.",
                     "leave the padding out",
                     (without(s.text, layer.place, r"pad=\S+", "full", "same", "valid"),),
                 )

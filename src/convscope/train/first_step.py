@@ -246,8 +246,7 @@ def _vanishing(d: Diagnosis, wide: dict[str, float], name: str) -> str:
         if spread < d.input_spread / GROWTH and d.input_spread > 0:
             return (
                 f"activations vanish: their deviation is {d.input_spread:.2g} at the input, {spread:.1g} at {layer}, "
-                "so "
-                "that all pictures look alike to what follows. Write init=kaiming and relu, or put bn between"
+                "so that all pictures look alike to what follows. Write init=kaiming and relu, or put bn between"
             )
     return ""
 
