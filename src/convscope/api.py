@@ -16,13 +16,14 @@ from convscope import kernels, recipe, run, weights
 from convscope.classifier import Classifier, Prediction
 from convscope.data import store
 from convscope.data.images import DataSet, ImageSet
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
 from convscope.evaluate.metrics import Score, score
 from convscope.evaluate.model import Evaluated, ask, chance_note, predictions
 from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, refuse_learned
 from convscope.network.build import Network
 from convscope.recipe import Recipe
-from convscope.recipe.realise import Progress, realise
+from convscope.recipe.realise import realise
 from convscope.report import page
 from convscope.report.progress import Progress as Reading
 from convscope.report.terminal import Terminal
@@ -187,7 +188,7 @@ def carry_out(
     if told:
         folder.log(Note(told))
     first = transfer.records(loop, resolved.from_sha256, spent, progress) if trained is not None else ()
-    yield from _logged(folder, _train(folder, loop, plan, said, started, first))
+    yield from _logged(folder, _train(folder, loop, plan, said, started, first, progress))
 
 
 def resume(
@@ -251,7 +252,8 @@ def resume(
     if place:  # from here on the run knows where they are
         folder.write_recipe(recipe.to_toml(kept))
     # all that the run has taken, the time before the interruption too
-    yield from _logged(folder, _train(folder, loop, folder.plan, notes, started - loop.elapsed, first))
+    began = started - loop.elapsed
+    yield from _logged(folder, _train(folder, loop, folder.plan, notes, began, first, progress))
 
 
 def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
@@ -266,7 +268,13 @@ def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
 
 
 def _train(
-    folder: Run, loop: Loop, plan: dict[str, Any], notes: list[str], started: float, first: Iterable[Record] = ()
+    folder: Run,
+    loop: Loop,
+    plan: dict[str, Any],
+    notes: list[str],
+    started: float,
+    first: Iterable[Record] = (),
+    progress: Progress | None = None,
 ) -> Iterator[Record]:
     """first: what comes before the loop, which the loop goes on from unless it ends in Stopped."""
     network, dataset, resolved = loop.network, loop.job.data, loop.job.recipe
@@ -298,14 +306,14 @@ def _train(
     said, chance = None, ""
     if len(dataset.test):
         look = folder.look("test", "train")
-        said = predictions(classifier, dataset.test)
+        said = predictions(classifier, dataset.test, progress)
         found = score(said)
         said.save(folder.predictions_path)
         classifier.score |= {"split": "test", "k": found.k, "n": found.n}
         chance = chance_note(said, "test")
         tested = Tested(found.k, found.n, found.low, found.high, found.loss, "test", look)
     elif len(dataset.validation):
-        validated = predictions(classifier, dataset.validation)
+        validated = predictions(classifier, dataset.validation, progress)
         found = score(validated)
         classifier.score |= {"split": "validation", "k": found.k, "n": found.n}
         chance = chance_note(validated, "validation")

@@ -14,7 +14,7 @@ from convscope.errors import ConvscopeError
 from convscope.network.source import text_of, zoo
 from convscope.preflight import Checked, Finding, Rewrite, check, check_network, mended, registry, rewritten
 from convscope.recipe import Recipe
-from convscope.train.first_step import FAULTS
+from convscope.train.faults import FAULTS
 from preflight.cases import GOOD, NETWORKS, RECIPES, Net, Of
 
 

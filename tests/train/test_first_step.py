@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.run import Diagnosis
-from convscope.train.first_step import FAULTS
+from convscope.train.faults import FAULTS
 from convscope.train.loop import Loop
 from train.small import CLASSES, carried_out, data_set, loop, network, of_kind, recipe
 

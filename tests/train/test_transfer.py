@@ -204,6 +204,31 @@ def test_a_budget_chooses_the_size(made: Trained, monkeypatch: pytest.MonkeyPatc
     assert side() == (224, "")
 
 
+def test_without_a_budget_it_is_said_how_long_many_pictures_take(
+    made: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photographs(Path("photos"), each=50)
+    chosen = recipe_of()[0]
+    monkeypatch.setattr(published, "_FEW", 10)
+    monkeypatch.setattr(published, "_forward_seconds", lambda network, side, device: side**2 * 5e-5)
+    chosen, note = published.sized(chosen, made, Path(), torch.device("cpu"))
+    assert chosen.input.size == (224, 224)
+    # 100 pictures of 0.05 mega-pixels
+    assert "as 224 x 224, as the weights learned: one look at all 100" in note
+    assert "takes about 4 min; at 96 x 96 0.8 min: --input 96" in note
+    monkeypatch.setattr(published, "_forward_seconds", lambda network, side, device: side**2 * 1e-6)
+    assert published.sized(recipe_of()[0], made, Path(), torch.device("cpu"))[1] == ""
+
+
+def test_the_seconds_of_features_are_theirs_alone() -> None:
+    data = data_set(train=40)
+    body = network(data)
+    _, first, *_ = transfer.records(loop(data, body, **{"train.thaw": "none"}), "w", spent=1000.0)
+    said = next(n for n in transfer.records(loop(data, body, **{"train.thaw": "none"}), "v", spent=1000.0)
+                if isinstance(n, Note) and "computed in" in n.text)  # fmt: skip
+    assert float(said.text.partition("computed in ")[2].split()[0]) < 100
+
+
 # ---- what thaws ------------------------------------------------------------------------------------------------------
 
 

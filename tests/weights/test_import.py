@@ -57,7 +57,12 @@ def test_a_legacy_file_of_torchvisions_names(tmp_path: Path, published: Publishe
     assert "on formula pictures of 224 x 224 and 161 x 193" in out
     assert "the weights given here: finite logits, which differ from picture to picture. No score was measured" in out
     assert "note: squeezenet1_1.pth is none of the files that torchvision publishes" in out
-    network = Classifier.load(model).network
+    assert "Preprocessing and class names are those of the published file" in out
+    assert "licence of the weights" not in out  # torchvision's says nothing of somebody else's numbers
+    loaded = Classifier.load(model)
+    assert loaded.made_with["weights"] == "squeezenet1_1.pth"
+    assert "weights licence" not in loaded.made_with
+    network = loaded.network
     assert compare(network, KNOWN["squeezenet1_1"]) < 1e-4  # type: ignore[arg-type]
 
 

@@ -53,7 +53,9 @@ def command(
     preprocess = Preprocess(
         (file or entry.files[0]).resized, 3, "crop", mean=entry.mean, std=entry.std, crop_to=entry.size
     )
-    made_with = {"weights": f"{path.name}, of {entry.source}", "weights licence": entry.licence}
+    made_with = {"weights": path.name}  # of a file that nobody published, its name is all that is known
+    if file is not None:
+        made_with = {"weights": f"{path.name}, of {entry.source}", "weights licence": entry.licence}
     Classifier(network, preprocess, imagenet_classes(), made_with=made_with).save(Path(output))
     say(sys.stdout, [*_said(entry, proof, path, file is not None, side), f"written: {output}"])
     return 0
@@ -83,9 +85,11 @@ def _said(entry: KnownWeights, proof: Proof, path: Path, known: bool, side: bool
         )
     if not known:
         said.append(
-            f"note: {path.name} is none of the files that {entry.source} publishes: its numbers are as they came"
+            f"note: {path.name} is none of the files that {entry.source} publishes: its numbers are as they came, and "
+            "their licence is for you to know. Preprocessing and class names are those of the published file"
         )
     if side:
         said.append("note: the file has no side classifiers; theirs are untrained, which no prediction sees")
-    said.append(f"licence of the weights: {entry.licence}")
+    if known:
+        said.append(f"licence of the weights: {entry.licence}")
     return said

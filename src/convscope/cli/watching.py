@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TextIO
 
+from convscope.data.progress import Progress as Told
 from convscope.report.progress import Progress
 from convscope.report.terminal import Terminal
 from convscope.report.text import json_line, say
@@ -41,7 +42,6 @@ class Interruption:
         return bool(self.signal)
 
 
-Told = Callable[[str, int, int], None]
 Begin = Callable[[Callable[[], bool], Told], Iterator[Record]]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,10 @@ from convscope.data import places, taken
 from convscope.data.decode import Colour, Fit, MissingHeic, UnreadablePicture, decode
 from convscope.data.listing import Files
 from convscope.data.preprocess import Preprocess
+from convscope.data.progress import Progress
 from convscope.data.threads import usable_cores
 from convscope.errors import ConvscopeError, RunFailed
 
-Progress = Callable[[str, int, int], None]
 LARGEST_OWN_SIZE = 64
 _VERSION = 1  # raise it when the same file would give other bytes
 # Files a task: with more, large pictures would leave a thread idle at the end; with one, small ones cost more.

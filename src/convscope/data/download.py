@@ -18,9 +18,9 @@ from urllib.parse import urljoin, urlsplit
 from convscope import files
 from convscope.data import cifar, idx, places
 from convscope.data.known import Known, KnownFile
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError, RunFailed
 
-Progress = Callable[[str, int, int], None]
 PATIENCE = 20.0
 """Seconds without an answer, and the span in which at least `_DRIP` bytes must come."""
 _DRIP = 64 << 10

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from convscope.data import archive, cifar, digits, download, folder, idx, places, table
 from convscope.data.known import KNOWN, Known
 from convscope.data.listing import Source
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError, unknown
-
-Progress = Callable[[str, int, int], None]
 
 _SLICE = re.compile(r"(?P<word>.+)\[:(?P<count>\d+)\]")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -22,9 +21,9 @@ from convscope.data.decode import WHITE, Colour, Fit, is_picture_name
 from convscope.data.images import DataSet, ImageSet
 from convscope.data.listing import Source
 from convscope.data.preprocess import Preprocess, statistics
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError, RunFailed, unknown
 
-Progress = Callable[[str, int, int], None]
 Statistic = Literal["train", "position-range"] | tuple[float, ...]
 
 LARGEST_IN_MEMORY = 512 << 20

@@ -5,8 +5,8 @@ Knows classifiers, data sets and run folders; computes no score (`metrics` does)
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from convscope import recipe
 from convscope.classifier import Classifier
 from convscope.data import store
 from convscope.data.images import DataSet, ImageSet
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
 from convscope.evaluate import seen
 from convscope.evaluate.metrics import score
@@ -23,11 +24,12 @@ from convscope.recipe.realise import read_data
 from convscope.run import Tested
 
 
-def predictions(classifier: Classifier, images: ImageSet) -> Predictions:
+def predictions(classifier: Classifier, images: ImageSet, progress: Progress | None = None) -> Predictions:
     """What a classifier says of an image set, as a record that needs the network no more. Raises ConvscopeError where
     their classes differ, RunFailed where an output isn't finite."""
     check_classes(classifier, images.classes)
-    probabilities, losses = classifier.judge(images.images, images.labels)
+    told = None if progress is None else partial(progress, "scoring pictures")
+    probabilities, losses = classifier.judge(images.images, images.labels, told)
     return Predictions(images.ids, images.names, images.labels, probabilities, classifier.classes, losses)
 
 
@@ -75,7 +77,7 @@ def ask(
     model: Path,
     data: str = "",
     part: str = "",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluated:
     """Ask a model about a whole split. model: where it lies, which is where its run's folder may be.
 
@@ -128,7 +130,7 @@ def ask(
     look = 1
     if own and (not data or seen.overlap(images, own, ("test",)).any()):
         look = own.look("test" if data or part == "all" else part, "evaluate")
-    said = predictions(classifier, images)
+    said = predictions(classifier, images, progress)
     if own and not data:
         found = score(said)
         own.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))

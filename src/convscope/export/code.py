@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convscope.errors import ConvscopeError, unknown
 from convscope.export.body import Body
@@ -42,7 +42,19 @@ def source(network: Tree, sizes: Sizes, dialect: str, about: About) -> str:
     """
     if dialect not in DIALECTS:
         raise ConvscopeError(unknown("framework", dialect, DIALECTS))
+    about = replace(about, notes=(*_instead(network, sizes), *about.notes))
     return _Writer(structure(network, sizes), sizes, DIALECTS[dialect]).source(about)
+
+
+def _instead(network: Tree, sizes: Sizes) -> list[str]:
+    """Which of the text's own numbers the source doesn't have, since others were given."""
+    said = []
+    if network.input not in (None, sizes.input):
+        said.append(f"input {'x'.join(map(str, sizes.input))}")
+    if network.classes not in (None, sizes.classes):
+        said.append(f"classes {sizes.classes}")
+    more = "; the sizes after -> are the text's own" if len(said) and network.input not in (None, sizes.input) else ""
+    return [f"Written for {', '.join(said)}, not for what the text has{more}."] if said else []
 
 
 class _Writer:

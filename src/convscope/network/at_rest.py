@@ -1,10 +1,12 @@
-"""Asking a network without training it. Knows modules and nothing of what they are asked."""
+"""Asking a network without training it, and training it without a trace. Knows modules and nothing of what they are
+asked."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from torch import nn
 
 
@@ -19,3 +21,15 @@ def at_rest(network: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+@contextlib.contextmanager
+def buffers_kept(network: nn.Module) -> Iterator[None]:
+    """Afterwards running statistics, and all else that training mode moves besides parameters, are what they were."""
+    before = {name: tensor.clone() for name, tensor in network.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, tensor in network.named_buffers():
+                tensor.copy_(before[name])

@@ -1,11 +1,20 @@
-"""What a network should not end in: what the loss and `predict` do themselves, or what cuts its logits off."""
+"""What a network ends in: its last layer that learns; and what should not stand behind that: what the loss and
+`predict` do themselves, or what cuts its logits off."""
 
 from __future__ import annotations
 
+from convscope.network.cost import in_aux, parameters
 from convscope.network.shapes import Sizes
 from convscope.notation.tree import Layer
 
 SQUEEZE = ("sigmoid", "tanh", "relu", "relu6", "elu", "leaky", "gelu", "silu")
+
+
+def last_learned(sizes: Sizes) -> str:
+    """The last layer that learns, side classifiers aside: the one that knows the classes. "" where none learns."""
+    aside = in_aux(sizes)
+    rows = (row for row in reversed(sizes.rows) if parameters(row) and row.item.name not in aside)
+    return next((row.item.name for row in rows), "")
 
 
 def ending(sizes: Sizes) -> tuple[Layer, str] | None:

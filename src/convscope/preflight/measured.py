@@ -1,4 +1,5 @@
-"""The first batch's diagnosis as findings: `train.first_step` measures and judges, here is the edit that mends it."""
+"""The first batch's diagnosis as findings: `train.first_step` measures, `train.faults` judges, here are the edits that
+mend."""
 
 from __future__ import annotations
 
@@ -75,7 +76,7 @@ MENDS: dict[str, Callable[[Subject, Diagnosis], tuple[Edit, ...]]] = {
     "gradients-vanish": open_activations,
     "dead-units": usual_starts,
 }
-"""One row for each of `first_step.FAULTS`."""
+"""One row for each of `train.faults.FAULTS`."""
 
 
 def measured(s: Subject, d: Diagnosis) -> Iterator[tuple[str, Found]]:

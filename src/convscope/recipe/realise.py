@@ -6,7 +6,6 @@ The one module of this room that knows torch and data; it is imported when a run
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from convscope.data.images import DataSet
+from convscope.data.progress import Progress
 from convscope.data.store import load
 from convscope.errors import ConvscopeError
 from convscope.network.build import Network
-from convscope.network.cost import parameters
-from convscope.network.ending import ending
+from convscope.network.ending import ending, last_learned
 from convscope.network.shapes import check_end, show
 from convscope.network.source import text_of
 from convscope.network.whiten import layers as whitens
@@ -28,8 +27,6 @@ from convscope.notation import canonical, parse, write_out
 from convscope.notation.syntax import Layer, unchecked
 from convscope.notation.tree import Written
 from convscope.recipe.settings import Recipe
-
-Progress = Callable[[str, int, int], None]
 
 IN_MEMORY = "(an image set in memory)"
 """What stands for the data in the recipe of a run that was given its pictures as a DataSet."""
@@ -187,7 +184,7 @@ def take_weights(network: nn.Module, tensors: dict[str, Tensor], source: str, ot
     fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
     end = ""
     if others and isinstance(network, Network):
-        end = next((row.item.name for row in reversed(network.sizes.rows) if parameters(row)), "")
+        end = last_learned(network.sizes)
         fitting = {name: t for name, t in fitting.items() if not name.startswith(f"{end}.")}
     if not fitting:
         raise ConvscopeError(

@@ -22,13 +22,13 @@ from convscope import files
 from convscope.data import places
 from convscope.data.images import ImageSet
 from convscope.data.preprocess import Preprocess
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError, RunFailed
 from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
 
-Progress = Callable[[str, int, int], None]
 BATCH = 32
-_VERSION = 1  # raise it when the same picture would give other features
+_VERSION = 2  # raise it when the same picture would give other features
 _META = "features.json"
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -51,7 +51,7 @@ class Place:
             "preprocess": preprocess.to_json(),
             "version": _VERSION,
         }
-        key = hashlib.sha256(files.to_json(about, indent=None).encode("utf-8")).hexdigest()
+        key = files.sha256_bytes(files.to_json(about, indent=None).encode("utf-8"))
         return cls(places.cache_folder() / "features" / key[:32], about)
 
 
@@ -118,9 +118,11 @@ def _computed(
     network: Network, layer: str, images: NDArray[np.uint8], preprocess: Preprocess, layout: torch.memory_format
 ) -> NDArray[np.float16]:
     device = next(network.parameters()).device
+    # a batch is always a whole one: how PyTorch sums may depend on its size, and a picture's features must not
+    rows = np.arange(BATCH) % len(images)
     with at_rest(network), torch.inference_mode():
-        x = preprocess.to_input(torch.from_numpy(np.ascontiguousarray(images)).to(device))
-        kept = network(x.contiguous(memory_format=layout), keep=[layer])[1][layer]
+        x = preprocess.to_input(torch.from_numpy(np.ascontiguousarray(images[rows])).to(device))
+        kept = network(x.contiguous(memory_format=layout), keep=[layer])[1][layer][: len(images)]
         if not bool(torch.isfinite(kept).all()):
             raise RunFailed(
                 f"features must be finite. What leaves {layer} isn't: the weights don't fit these pictures."
@@ -153,10 +155,12 @@ def _kept(place: Place) -> tuple[list[bytes], NDArray[np.float16] | None]:
 
 def _keep(place: Place, keys: list[bytes], values: NDArray[np.float16]) -> str:
     """Write them; a sentence where the disk refuses, which costs the next training the time and nothing else."""
-    names = {"values": f"values-{len(keys)}.npy", "pictures": f"pictures-{len(keys)}.npy"}
+    pictures = b"".join(keys)
+    of = files.sha256_bytes(pictures)[:16]  # two trainings at once never write other pictures under one name
+    names = {"values": f"values-{of}.npy", "pictures": f"pictures-{of}.npy"}
     arrays: dict[str, NDArray[Any]] = {
         "values": values,
-        "pictures": np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), -1),
+        "pictures": np.frombuffer(pictures, np.uint8).reshape(len(keys), -1),
     }
     try:
         for what, array in arrays.items():

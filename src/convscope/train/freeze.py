@@ -6,6 +6,7 @@ from torch import nn
 
 from convscope.errors import ConvscopeError, unknown
 from convscope.network.build import Network
+from convscope.network.ending import last_learned
 
 
 def named(network: nn.Module, words: tuple[str, ...]) -> dict[str, int]:
@@ -38,7 +39,9 @@ def before(network: nn.Module, thaw: str) -> dict[str, int]:
         return {}
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in parameters))
     labels = list(network.labels) if isinstance(network, Network) else layers
-    label = layers[-1] if thaw == "none" else thaw
+    label = thaw
+    if thaw == "none":
+        label = last_learned(network.sizes) if isinstance(network, Network) else layers[-1]
     start = next((i for i, name in enumerate(labels) if name == label or name.startswith(f"{label}.")), None)
     if start is None:
         outer = {name.partition(".")[0] for name in layers}  # what is within them may be named too, but is too much

@@ -27,6 +27,7 @@ from convscope.data.images import DataSet
 from convscope.errors import ConvscopeError, RunFailed
 from convscope.evaluate.metrics import score
 from convscope.evaluate.model import predictions
+from convscope.network.at_rest import buffers_kept
 from convscope.network.build import Network
 from convscope.recipe import Recipe
 from convscope.run import Diagnosis, Epoch, Forecast, Note, Record, Saved, Step, Stopped
@@ -346,22 +347,19 @@ class Loop:
 
     def measure(self) -> float:
         """Seconds a step takes here: forward and backward on a real batch, with nothing learned from it."""
-        buffers = {name: t.clone() for name, t in self.network.named_buffers()}
         rows = self.batches.rows(self.epoch)[0]
         seconds = math.inf
-        for _ in range(3):
-            begin = time.perf_counter()
-            x, labels = self.batches.batch(rows, self.epoch)
-            _, objective = self._objective(x, labels, self.step)
-            if objective.requires_grad:
-                objective.backward()  # type: ignore[no-untyped-call]
-            seconds = min(seconds, time.perf_counter() - begin)
-            if seconds > 1:
-                break
+        with buffers_kept(self.network):
+            for _ in range(3):
+                begin = time.perf_counter()
+                x, labels = self.batches.batch(rows, self.epoch)
+                _, objective = self._objective(x, labels, self.step)
+                if objective.requires_grad:
+                    objective.backward()  # type: ignore[no-untyped-call]
+                seconds = min(seconds, time.perf_counter() - begin)
+                if seconds > 1:
+                    break
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            for name, tensor in self.network.named_buffers():
-                tensor.copy_(buffers[name])
         return seconds
 
     def _plan_steps(self, seconds_a_step: float) -> int:

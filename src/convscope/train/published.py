@@ -22,6 +22,7 @@ from convscope.data.images import DataSet
 from convscope.errors import ConvscopeError, unknown
 from convscope.network.build import Network
 from convscope.network.cost import state
+from convscope.network.ending import last_learned
 from convscope.network.shapes import NetworkError, resolve
 from convscope.network.source import text_of, text_of_zoo
 from convscope.notation import canonical, parse, write_out
@@ -49,7 +50,11 @@ takes about three times as long, and two or three of these should follow."""
 SHARE_ALONE = 0.8
 """The part of it where the head alone is trained."""
 
+LONG = 60.0
+"""Seconds of one look at every picture, beyond which it is said that smaller pictures are quicker."""
+
 _TIMED = 16
+_FEW = 500  # pictures that take no time worth a measurement
 
 _LENGTHS = ("epochs", "steps", "budget")
 
@@ -155,7 +160,7 @@ def fill(network: nn.Module, trained: Trained, classes: tuple[str, ...]) -> str:
     assert isinstance(network, Network)
     tensors = {name: t for name, t in trained.tensors.items() if name in network.state_dict()}
     own = network.state_dict()
-    last = last_layer(network)
+    last = last_learned(network.sizes)
     wrong = next((n for n, t in tensors.items() if t.shape != own[n].shape and not n.startswith(f"{last}.")), "")
     if wrong:
         high, wide = trained.size
@@ -164,11 +169,6 @@ def fill(network: nn.Module, trained: Trained, classes: tuple[str, ...]) -> str:
             f"{list(own[wrong].shape)} here: its dense layers are made for {high} x {wide}. Leave --input out."
         )
     return take_weights(network, tensors, trained.name, len(trained.classes) if trained.classes != classes else 0)
-
-
-def last_layer(network: nn.Module) -> str:
-    """The last layer that learns: the one whose parameters come last."""
-    return list(dict(network.named_parameters()))[-1].rpartition(".")[0]
 
 
 def of_any_size(network: Network) -> bool:
@@ -188,9 +188,11 @@ def sized(chosen: Recipe, trained: Trained, base: Path, device: torch.device) ->
     which features take no more than a share of the budget, measured on one batch.
     """
     high, wide = trained.size
-    if chosen.input.size or chosen.input.crop_to or chosen.train.budget is None:
+    if chosen.input.size or chosen.input.crop_to:
         return _with_size(chosen, chosen.input.size or trained.size), ""
     source = sources.find(chosen.data, base)
+    if chosen.train.budget is None and len(source.parts) <= _FEW:
+        return _with_size(chosen, trained.size), ""
     pictures = sum(part != "test" for part in source.parts)
     if "test" not in source.parts:
         pictures = round(pictures * (1 - chosen.split.test))
@@ -200,6 +202,8 @@ def sized(chosen: Recipe, trained: Trained, base: Path, device: torch.device) ->
         return _with_size(chosen, trained.size), ""
     network.to(device).eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if chosen.train.budget is None:
+        return _with_size(chosen, trained.size), _long(network, trained.size, len(source.parts), device)
     most = chosen.train.budget * (SHARE_ALONE if chosen.train.thaw == "none" else SHARE)
     sides = [min(high, wide), *(side for side in SIZES if side < min(high, wide))]
     told: list[str] = []
@@ -213,6 +217,19 @@ def sized(chosen: Recipe, trained: Trained, base: Path, device: torch.device) ->
             )
         told.append(f"at {side} x {side} {seconds:.0f} s")
     raise AssertionError("the smallest side is always taken")
+
+
+def _long(network: Network, size: tuple[int, int], pictures: int, device: torch.device) -> str:
+    """A sentence where one look at each picture, those of the test part too, takes long at the weights' own size."""
+    own = _forward_seconds(network, min(size), device) * pictures
+    if own <= LONG:
+        return ""
+    side = next(side for side in SIZES if side <= min(size) // 2 or side == SIZES[-1])
+    smaller = _forward_seconds(network, side, device) * pictures
+    return (
+        f"pictures come as {size[0]} x {size[1]}, as the weights learned: one look at all {pictures}, for features and "
+        f"scores, takes about {own / 60:.0f} min; at {side} x {side} {smaller / 60:.1f} min: --input {side}"
+    )
 
 
 def _with_size(chosen: Recipe, size: tuple[int, int]) -> Recipe:

@@ -7,20 +7,21 @@ Knows the loop that goes on after it, and hands it the head's result as its star
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from convscope.data.images import ImageSet
+from convscope.data.progress import Progress
 from convscope.network.build import Network
-from convscope.network.cost import parameters
+from convscope.network.ending import last_learned
 from convscope.run import Epoch, Note, Record, Stopped
 from convscope.train import head
-from convscope.train.features import Features, Place, Progress, features
+from convscope.train.features import Features, Place, features
 from convscope.train.loop import Loop
 
 ENOUGH_EPOCHS = 2.0
@@ -29,16 +30,17 @@ ENOUGH_EPOCHS = 2.0
 
 @dataclass(frozen=True)
 class Ends:
-    """The last layer that learns, the top-level item before it, and the class that PyTorch has for it."""
+    """The last layer that learns, and the top-level item before it, whose output it is given."""
 
     last: str
     before: str
 
     @classmethod
     def of(cls, network: Network) -> Ends:
-        """Raises NetworkError (by `after`, later) for a network whose last learned layer stands in a branch."""
+        """Of a network of the zoo with published weights: in none of these it stands in a branch, or first."""
         items = [item.name for item in network.sizes.body.items]
-        last = next(row.item.name for row in reversed(network.sizes.rows) if parameters(row))
+        last = last_learned(network.sizes)
+        assert last in items[1:], last
         return cls(last, items[items.index(last) - 1])
 
 
@@ -64,7 +66,7 @@ def records(loop: Loop, weights: str, spent: float = 0.0, progress: Progress | N
     if not found.whole:
         yield Stopped("interrupted", 0, 0)
         return
-    yield Note(_said(found, ends, time.perf_counter() - began))
+    yield Note(_said(found, ends, time.perf_counter() - begin))
     yield _head(loop, ends, found, began)
     loop.prelude = loop.elapsed = time.perf_counter() - began
     label = loop.settings.thaw
@@ -159,7 +161,7 @@ def _seconds_an_epoch(loop: Loop) -> tuple[dict[str, float], float]:
     with torch.no_grad():
         kept = network(x, keep=[before for before in starts.values() if before])[1]
         whole = _timed(lambda: network(x))
-        rest = {label: _timed(lambda b=before: network.after(b, kept[b])) for label, before in starts.items() if before}
+        rest = {label: _timed(partial(network.after, before, kept[before])) for label, before in starts.items() if before}
     step = loop.measure()
     backward = max(0.0, step - whole)
     steps = loop.batches.an_epoch
@@ -169,7 +171,7 @@ def _seconds_an_epoch(loop: Loop) -> tuple[dict[str, float], float]:
     return each, whole * len(loop.validation_set) / max(1, len(rows))
 
 
-def _timed(call: Any) -> float:
+def _timed(call: Callable[[], object]) -> float:
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin

@@ -12,7 +12,7 @@ from convscope.weights.find import at_hand
 from convscope.weights.known import KNOWN
 
 if TYPE_CHECKING:
-    from convscope.data.download import Progress
+    from convscope.data.progress import Progress
     from convscope.weights.load import Trained
 
 __all__ = ["at_hand", "names", "trained"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from convscope import files
 from convscope.data import download, places
-from convscope.data.download import Progress
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError, RunFailed, unknown
 from convscope.network.source import zoo
 from convscope.weights.known import KNOWN, KnownWeights, WeightsFile

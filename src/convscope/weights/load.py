@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convscope import files
-from convscope.data.download import Progress
+from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
 from convscope.network.shapes import Sizes, resolve
 from convscope.network.source import text_of
