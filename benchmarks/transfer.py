@@ -56,7 +56,7 @@ SCRATCH: dict[str, dict[str, Any]] = {
         "optimizer.learning_rate": 0.01,
     },
 }
-CHOSEN = "six layers"
+CHOSEN = "folder"
 """The candidate with the most right answers on the validation pictures of three draws that are not measured (100 to
 102); see --choose."""
 CHOOSING = range(100, 103)

@@ -1,4 +1,4 @@
-"""docs/layers.md: its examples print what stands below them. Its commands run in tests/test_docs.py."""
+"""The pages on layers: their examples print what stands below them. Their commands run in tests/test_docs.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "layers.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / name for name in ("layers.md", "regions.md", "merging.md", "batch-normalisation.md")]
+PAGE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
@@ -17,7 +19,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, flags=r
 def test_examples(code: str, printed: str) -> None:
     said = io.StringIO()
     with redirect_stdout(said):
-        exec(compile(code, "docs/layers.md", "exec"), {})
+        exec(compile(code, "docs", "exec"), {})
     assert said.getvalue() == printed
 
 
