@@ -48,12 +48,12 @@ def source(network: Tree, sizes: Sizes, dialect: str, about: About) -> str:
 
 def _instead(network: Tree, sizes: Sizes) -> list[str]:
     """Which of the text's own numbers the source doesn't have, since others were given."""
-    said = []
+    said, more = [], ""
     if network.input not in (None, sizes.input):
         said.append(f"input {'x'.join(map(str, sizes.input))}")
+        more = "; the sizes after -> are the text's own"
     if network.classes not in (None, sizes.classes):
         said.append(f"classes {sizes.classes}")
-    more = "; the sizes after -> are the text's own" if len(said) and network.input not in (None, sizes.input) else ""
     return [f"Written for {', '.join(said)}, not for what the text has{more}."] if said else []
 
 
