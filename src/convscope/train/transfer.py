@@ -161,7 +161,9 @@ def _seconds_an_epoch(loop: Loop) -> tuple[dict[str, float], float]:
     with torch.no_grad():
         kept = network(x, keep=[before for before in starts.values() if before])[1]
         whole = _timed(lambda: network(x))
-        rest = {label: _timed(partial(network.after, before, kept[before])) for label, before in starts.items() if before}
+        rest = {
+            label: _timed(partial(network.after, before, kept[before])) for label, before in starts.items() if before
+        }
     step = loop.measure()
     backward = max(0.0, step - whole)
     steps = loop.batches.an_epoch
