@@ -23,6 +23,21 @@ def test_predictions_are_those_of_the_classifier() -> None:
     assert (said.names, said.labels.tolist()) == (data.test.names, data.test.labels.tolist())
 
 
+def test_scoring_tells_how_far_it_is() -> None:
+    data = data_set(test=300)
+    classifier = Classifier(network(data), data.preprocess, CLASSES)
+    told: list[tuple[str, int, int]] = []
+    predictions(classifier, data.test, lambda *now: told.append(now))
+    assert told == [("scoring pictures", 256, 300), ("scoring pictures", 300, 300)]
+
+
+def test_pictures_of_a_read_only_map_are_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    data = data_set()
+    data.test.images.flags.writeable = False
+    Classifier(network(data), data.preprocess, CLASSES).judge(data.test.images)
+    assert not recwarn.list
+
+
 def test_the_classes_are_the_models() -> None:
     data = data_set()
     classifier = Classifier(network(data), data.preprocess, CLASSES)

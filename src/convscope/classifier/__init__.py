@@ -80,7 +80,7 @@ class Classifier:
         """images: (N, C, H, W) uint8, as `preprocess.fit` gives them, to logits (N, classes) float32."""
         device = next(iter(self.network.parameters()), torch.empty(0)).device
         with at_rest(self.network), torch.inference_mode():
-            x = self.preprocess.to_input(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+            x = self.preprocess.to_input(torch.from_numpy(np.array(images)).to(device))  # a map may be read-only
             out = self.network(x)
         if out.shape != (len(images), len(self.classes)):
             raise ConvscopeError(
@@ -94,11 +94,14 @@ class Classifier:
         return self.judge(images)[0]
 
     def judge(
-        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The probabilities, and with labels (N,) each picture's cross-entropy in nats, (N,) float32.
 
-        The loss comes from the logits, so that it is right where a probability is 0 in float32. Raises RunFailed where
+        progress: is called with how many are done, of how many. The loss comes from the logits, so that it is right where a probability is 0 in float32. Raises RunFailed where
         an output isn't finite.
         """
         shares, losses = [np.zeros((0, len(self.classes)), np.float32)], [np.zeros(0, np.float32)]
@@ -108,6 +111,8 @@ class Classifier:
             if labels is not None:
                 right = torch.from_numpy(labels[start : start + _BATCH])
                 losses.append(cross_entropy(logits, right, reduction="none").numpy())
+            if progress is not None:
+                progress(min(start + _BATCH, len(images)), len(images))
         out: NDArray[np.float32] = np.concatenate(shares)
         if not np.isfinite(out).all():
             raise RunFailed("a prediction must be finite. This network gives NaN or infinity; train it anew.")
