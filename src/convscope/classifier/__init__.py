@@ -101,8 +101,8 @@ class Classifier:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The probabilities, and with labels (N,) each picture's cross-entropy in nats, (N,) float32.
 
-        progress: is called with how many are done, of how many. The loss comes from the logits, so that it is right where a probability is 0 in float32. Raises RunFailed where
-        an output isn't finite.
+        progress: is called with how many are done, of how many. The loss comes from the logits, so that it is right
+        where a probability is 0 in float32. Raises RunFailed where an output isn't finite.
         """
         shares, losses = [np.zeros((0, len(self.classes)), np.float32)], [np.zeros(0, np.float32)]
         for start in range(0, len(images), _BATCH):
