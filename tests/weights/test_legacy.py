@@ -43,6 +43,13 @@ def test_a_state_dict_comes_back_in_its_order(tmp_path: Path, new: bool) -> None
     assert all(torch.equal(read[name], tensor) for name, tensor in STATE.items())
 
 
+def test_a_file_in_the_users_folder_is_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "w.pth", STATE)
+    (tmp_path / "json.py").write_text("raise SystemExit(9)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert list(legacy.read(path)) == ["b", "a", "n"]
+
+
 def test_half_precision_parameters_and_shared_memory_become_plain_float32() -> None:
     shared = torch.arange(8.0)
     state = {"p": nn.Parameter(torch.ones(2).half()), "x": shared[:4], "y": shared[2:], "t": shared.reshape(2, 4).T}

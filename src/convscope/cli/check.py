@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from convscope.cli.sizes import read_input
+from convscope.cli.sizes import read_input, read_shape
 from convscope.errors import ConvscopeError
 
 if TYPE_CHECKING:
@@ -33,21 +33,16 @@ def command(
     """Carry it out; see HELP."""
     from convscope.report.text import json_line, say
 
-    size = read_input(input) if input else None
     if _is_network(x) and not (data or net):
         if set_:
             raise ConvscopeError("--set changes a recipe, and a network alone has none. Give its data: --data FOLDER.")
         from convscope.preflight import check_network
 
-        if size is not None and size[2] is None:
-            raise ConvscopeError(
-                f"--input must be height x width x channels here: {size[0]}x{size[1]}x3. Got {input!r}."
-            )
-        checked = check_network(x, None if size is None else (size[0], size[1], size[2] or 3), classes)
+        checked = check_network(x, read_shape(input) if input else None, classes)
     else:
         if classes is not None:
             raise ConvscopeError("--classes is for a network alone: a recipe's data says how many classes there are.")
-        checked = _recipe(x, data, net, size, set_ or [])
+        checked = _recipe(x, data, net, read_input(input) if input else None, set_ or [])
     if json:
         findings = [finding.to_json() for finding in checked.findings]
         first = None
@@ -89,7 +84,7 @@ def _is_network(word: str) -> bool:
 def _recipe(x: str, data: str, net: str, size: tuple[int, int, int | None] | None, pairs: list[str]) -> Checked:
     from pathlib import Path
 
-    from convscope.cli.train import _pairs
+    from convscope.cli.train import read_settings
     from convscope.preflight import check
     from convscope.train import begin
 
@@ -105,5 +100,5 @@ def _recipe(x: str, data: str, net: str, size: tuple[int, int, int | None] | Non
         settings["input.size"] = [size[0], size[1]]
         if size[2]:
             settings["input.channels"] = size[2]
-    chosen, _, _ = begin.recipe_of(word, None, settings | _pairs(pairs), Path())
+    chosen, _, _ = begin.recipe_of(word, None, settings | read_settings(pairs), Path())
     return check(chosen)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from convscope.data.preprocess import Preprocess
 
 HELP = "A network as plain PyTorch or Keras source that stands alone and gives the same outputs."
 
@@ -22,16 +25,16 @@ def command(
 ) -> int:
     """Carry it out; see HELP."""
     from convscope import __version__, files
-    from convscope.cli.networks import given_network, sized_network
+    from convscope.cli.networks import given_network, sized
     from convscope.export.code import About, source
     from convscope.report.text import say
 
-    tree, sizes = sized_network(net, "code", input, classes)
     given = given_network(net, "code")
+    tree, sizes = sized(given, input, classes)
     lines = [line.rstrip() for line in given.text.splitlines()]
     text = "\n".join(line for line in lines if line and not line.startswith("#"))
-    notes = _weights(net) if given.input is not None else []
-    about = About(_title(net, given.input is not None), __version__, text, tuple(notes))
+    notes = _weights(net, given.preprocess) if given.preprocess is not None else []
+    about = About(_title(net, given.preprocess is not None), __version__, text, tuple(notes))
     written = source(tree, sizes, framework, about)
     if output:
         files.write_text(Path(output), written)
@@ -50,13 +53,10 @@ def _title(word: str, model: bool) -> str:
     return f"The network of {Path(word).as_posix()}" if model else "A convolutional network"
 
 
-def _weights(word: str) -> list[str]:
+def _weights(word: str, preprocess: Preprocess) -> list[str]:
     """How the weights of a model are loaded, and what a picture must be first."""
-    from convscope import api
-
     path = Path(word)
     file = (path / "model.safetensors" if path.is_dir() else path).as_posix()
-    preprocess = api.load(word).preprocess
     height, width = preprocess.input_size
     size = f"{height} x {width}, {'grey' if preprocess.channels == 1 else 'RGB'}"
     if preprocess.per_picture:

@@ -51,7 +51,7 @@ def command(
     proof = prove(network, tensors, entry)
     side = any(name not in tensors for name in network.state_dict())
     preprocess = Preprocess(
-        (file or entry.files[0]).resized, 3, "crop", mean=entry.mean, std=entry.std, crop_to=entry.size
+        (file or entry.files[0]).resized, 3, entry.fit, mean=entry.mean, std=entry.std, crop_to=entry.size
     )
     made_with = {"weights": path.name}  # of a file that nobody published, its name is all that is known
     if file is not None:

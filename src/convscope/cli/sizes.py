@@ -17,3 +17,11 @@ def read_input(word: str) -> tuple[int, int, int | None]:
         raise ConvscopeError(f"--input must be height x width, or height x width x channels: 28x28x1. Got {word!r}.")
     height, width, *channels = map(int, parts)
     return height, width, channels[0] if channels else None
+
+
+def read_shape(word: str) -> tuple[int, int, int]:
+    """Height, width and channels, where no data says how many channels there are. Raises ConvscopeError."""
+    height, width, channels = read_input(word)
+    if channels is None:
+        raise ConvscopeError(f"--input must be height x width x channels here: {height}x{width}x3. Got {word!r}.")
+    return height, width, channels

@@ -67,7 +67,7 @@ def command(
         settings["input.size"] = [height, width]
         if channels:
             settings["input.channels"] = channels
-    settings |= _pairs(set_ or [])
+    settings |= read_settings(set_ or [])
     if resume and (x or settings.keys() - {"data"} or out):
         raise ConvscopeError(
             "--resume goes on with a run as it was begun: give nothing beside it but --device, --quiet, --json, and "
@@ -92,7 +92,8 @@ def command(
     return watch(begin, quiet=quiet, as_json=json)[0]
 
 
-def _pairs(words: list[str]) -> dict[str, str]:
+def read_settings(words: list[str]) -> dict[str, str]:
+    """The words after `--set`, `key=value` each, as keys and values. Raises ConvscopeError."""
     pairs = {}
     for word in words:
         key, equals, value = word.partition("=")

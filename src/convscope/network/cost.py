@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from convscope.network import lenet5
 from convscope.network.shapes import Shape, Sized, Sizes, numbers, option
 from convscope.notation.tree import Aux, Layer
 
 Tensors = dict[str, tuple[int, ...]]
 
-LENET5_KERNELS = 60
-"""How many of the 6 x 16 pairs of maps LeCun et al. 1998 join in C3 (table I)."""
-
 
 def _conv(layer: Layer, before: Shape, after: Shape) -> Tensors:
     assert layer.kernel is not None
     if layer.options["connect"] == "lenet5":
-        weight: tuple[int, ...] = (LENET5_KERNELS, *layer.kernel)
+        weight: tuple[int, ...] = (len(lenet5.KERNELS), *layer.kernel)
     else:
         weight = (after[2], before[2] // option(layer, "groups", int), *layer.kernel)
     bias = layer.options["bias"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from convscope.network.cost import in_aux, parameters
 from convscope.network.shapes import Sizes
+from convscope.notation.kinds import KINDS
 from convscope.notation.tree import Layer
 
-SQUEEZE = ("sigmoid", "tanh", "relu", "relu6", "elu", "leaky", "gelu", "silu")
+ACTIVATIONS = tuple(name for name, kind in KINDS.items() if kind.activation)
 
 
 def last_learned(sizes: Sizes) -> str:
@@ -27,7 +28,7 @@ def ending(sizes: Sizes) -> tuple[Layer, str] | None:
             f"the network ends in {last.name}, and the loss and predict take a softmax too: taken twice, no "
             "probability comes near 1 and training is slow. Leave the last softmax out"
         )
-    if last.kind in SQUEEZE:
+    if last.kind in ACTIVATIONS:
         return last, (
             f"the network ends in {last.name}, which limits the numbers that the loss takes: these may be of any size "
             f"and sign. Leave the last {last.kind} out"

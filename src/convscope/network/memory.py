@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from convscope.network.cost import in_aux, parameters
 from convscope.network.geometry import windows
 from convscope.network.shapes import Shape, Sized, Sizes, dilation_of, numbers, option
-from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence
+from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence, bodies
 
 NUMBER = 4
 """Bytes of a float32."""
@@ -346,8 +346,7 @@ class _Step:
             logits = self.sequence(item.body, self.hold(x))
             self.tape[item.name] = [logits]
             return self.hold(x)
-        bodies = item.branches if isinstance(item, Branches) else item.parts
-        outs = [self.sequence(body, self.hold(x)) for body in bodies]
+        outs = [self.sequence(body, self.hold(x)) for body in bodies(item)]
         y = self.make(_bytes(self.rows[item.name].after), item.name, any(out.learns for out in outs))
         self.tape[item.name] = []
         for out in outs:
@@ -406,8 +405,7 @@ class _Step:
             return bool(self.learns[item.name])
         if isinstance(item, Aux):
             return False
-        bodies = item.branches if isinstance(item, Branches) else item.parts
-        return any(self.any_learns(inner) for body in bodies for inner in body.items)
+        return any(self.any_learns(inner) for body in bodies(item) for inner in body.items)
 
     def back_item(self, item: Item, gradient: int | None, wanted: bool) -> int | None:
         assert gradient is not None
@@ -421,9 +419,8 @@ class _Step:
             if inner is not None:
                 self.passing -= inner
             return gradient
-        bodies = item.branches if isinstance(item, Branches) else item.parts
         arrived: int | None = None
-        for body in reversed(bodies):
+        for body in reversed(bodies(item)):
             if not body.items or all(KEPT[i.kind](self.rows[i.name]).view for i in body.items if isinstance(i, Layer)):
                 own = 0 if wanted else None  # the gradient of the sum is handed on as it is
             else:

@@ -40,7 +40,8 @@ class Kind:
 
     `places` are told by place, in their order: `kernel` and `units` are fields of the layer, any other is an option
     of the tree. `stride` is none, one that defaults to 1, one that defaults to the kernel, or one that always is the
-    kernel. `padding` is the default, `fixed` one that can't be chosen.
+    kernel. `padding` is the default, `fixed` one that can't be chosen. `activation`: a
+    function of each value by itself, and no linear one.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Kind:
     ceil: bool = False
     flags: tuple[str, ...] = ()
     options: dict[str, Given] = field(default_factory=dict)
+    activation: bool = False
     counts_as: str = ""
     example: str = ""
 
@@ -135,14 +137,14 @@ _ROWS = (
         example="dense 128",
     ),
     Kind("flatten"),
-    Kind("relu"),
-    Kind("relu6"),
-    Kind("tanh", flags=("scaled",)),
-    Kind("sigmoid"),
-    Kind("gelu"),
-    Kind("silu"),
-    Kind("elu", places=(Given("slope", Real(), 1.0),)),
-    Kind("leaky", places=(Given("slope", Real(), 0.01),)),
+    Kind("relu", activation=True),
+    Kind("relu6", activation=True),
+    Kind("tanh", activation=True, flags=("scaled",)),
+    Kind("sigmoid", activation=True),
+    Kind("gelu", activation=True),
+    Kind("silu", activation=True),
+    Kind("elu", activation=True, places=(Given("slope", Real(), 1.0),)),
+    Kind("leaky", activation=True, places=(Given("slope", Real(), 0.01),)),
     Kind(
         "bn",
         options=_options(

@@ -105,6 +105,15 @@ class Sequence:
 Item = Layer | Branches | Regions | Aux
 
 
+def bodies(item: Item) -> tuple[Sequence, ...]:
+    """The sequences inside an item: branches, the parts of regions, what a side classifier is; none in a layer."""
+    if isinstance(item, Branches):
+        return item.branches
+    if isinstance(item, Regions):
+        return item.parts
+    return (item.body,) if isinstance(item, Aux) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A whole network, written out. `input` is (height, width, channels) and `classes` a count, where the text says."""

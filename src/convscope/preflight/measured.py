@@ -3,14 +3,15 @@ mend."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
-from convscope.network.shapes import numbers, option
+from convscope.network.shapes import option
 from convscope.notation.tree import Init, Layer
 from convscope.preflight.edits import replaced, with_word
 from convscope.preflight.finding import Edit, Setting
 from convscope.preflight.pictures import SCALED
-from convscope.preflight.starts import WIDE, deviation
+from convscope.preflight.starts import WIDE, deviation, weighted
 from convscope.preflight.subject import Found, Subject, one_each
 from convscope.run import Diagnosis
 
@@ -18,13 +19,8 @@ from convscope.run import Diagnosis
 def smaller_weights(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
     """init=kaiming wherever another start is written; where none is, the input is what is too large."""
     edits: list[tuple[Layer, Edit]] = []
-    for layer, row in s.layers():
-        if layer.kind not in ("conv", "dense"):
-            continue
-        inputs = numbers(row.before)
-        if layer.kind == "conv" and layer.kernel:
-            inputs = row.before[2] // option(layer, "groups", int) * layer.kernel[0] * layer.kernel[1]
-        if deviation(option(layer, "init", Init), inputs) > WIDE * (2 / inputs) ** 0.5:
+    for layer, how, inputs in weighted(s):
+        if deviation(how, inputs) > WIDE * (2 / inputs) ** 0.5:
             edits.append((layer, with_word(s.text, layer.place, "init=kaiming")))
     if edits:
         return one_each(edits)
@@ -41,15 +37,13 @@ def plain_loss(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
 def usual_starts(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
     """Every weight as init=kaiming and every bias at 0, wherever the text says otherwise."""
     edits: list[tuple[Layer, Edit]] = []
-    for layer, _ in s.layers():
-        if layer.kind not in ("conv", "dense"):
-            continue
+    for layer, how, _ in weighted(s):
         edit = None
-        if option(layer, "init", Init) != Init("kaiming"):
+        if how != Init("kaiming"):
             edit = with_word(s.text, layer.place, "init=kaiming")
         if option(layer, "bias_init", Init) != Init("constant", 0.0):
             edit = with_word(s.text, layer.place, "bias_init=0")
-            if option(layer, "init", Init) != Init("kaiming"):
+            if how != Init("kaiming"):
                 edit = replaced(s.text, layer.place, _both(edit.new))
         if edit is not None:
             edits.append((layer, edit))
@@ -57,8 +51,6 @@ def usual_starts(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
 
 
 def _both(layer: str) -> str:
-    import re
-
     return re.sub(r"(?<=\s)init=(\S*\([^)]*\)|\S+)", "init=kaiming", layer)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from convscope.network.shapes import NetworkError, Sizes, check_end, resolve, where
 from convscope.notation import NotationError, parse, write_out
-from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence, Written
+from convscope.notation.tree import Branches, Item, Layer, Regions, Sequence, Written, bodies
 from convscope.preflight.edits import arrow, at_the_end, removed, replaced, span, with_number, with_word, without, words
 from convscope.preflight.finding import Finding, Rewrite, rewritten
 
@@ -93,13 +93,7 @@ def _read(text: str, edits: tuple[Rewrite, ...]) -> Written | None:
 
 def _items(sequence: Sequence) -> Iterator[Item]:
     for item in sequence.items:
-        if isinstance(item, Branches):
-            bodies = item.branches
-        elif isinstance(item, Regions):
-            bodies = item.parts
-        else:
-            bodies = (item.body,) if isinstance(item, Aux) else ()
-        for body in bodies:
+        for body in bodies(item):
             yield from _items(body)
         yield item
 
@@ -136,12 +130,7 @@ def _maps(text: str, error: NetworkError, item: Item | None, written: Written, c
 def _sequences(sequence: Sequence) -> Iterator[Sequence]:
     yield sequence
     for item in _items(sequence):
-        if isinstance(item, Branches):
-            yield from item.branches
-        elif isinstance(item, Regions):
-            yield from item.parts
-        elif isinstance(item, Aux):
-            yield item.body
+        yield from bodies(item)
 
 
 def _groups(text: str, error: NetworkError, item: Item | None, written: Written, classes: int | None) -> Tries:

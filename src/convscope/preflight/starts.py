@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from convscope.network.shapes import Sized, numbers, option
+from convscope.network.shapes import numbers, option
 from convscope.notation.tree import Init, Layer
 from convscope.preflight.edits import with_word
 from convscope.preflight.finding import Edit
@@ -24,7 +24,7 @@ def deviation(how: Init, inputs: int) -> float:
     return spreads.get(how.kind, math.sqrt(2 / inputs))
 
 
-def _weighted(s: Subject) -> Iterator[tuple[Layer, Sized, Init, int]]:
+def weighted(s: Subject) -> Iterator[tuple[Layer, Init, int]]:
     """Layers with weights: how these start, and the inputs of a unit."""
     for layer, row in s.layers():
         if layer.kind not in ("conv", "dense"):
@@ -32,13 +32,13 @@ def _weighted(s: Subject) -> Iterator[tuple[Layer, Sized, Init, int]]:
         inputs = numbers(row.before)
         if layer.kind == "conv" and layer.kernel:
             inputs = row.before[2] // option(layer, "groups", int) * layer.kernel[0] * layer.kernel[1]
-        yield layer, row, option(layer, "init", Init), inputs
+        yield layer, option(layer, "init", Init), inputs
 
 
 def initial_weights_large(s: Subject) -> Iterator[Found]:
     """Weights that make numbers grow from layer to layer, where no bn behind them takes that out again."""
     normalised = {first.name for first, second in s.neighbours() if second.kind == "bn"}
-    wide = [(layer, deviation(how, n) / math.sqrt(2 / n)) for layer, _, how, n in _weighted(s)]
+    wide = [(layer, deviation(how, n) / math.sqrt(2 / n)) for layer, how, n in weighted(s)]
     wild = [(layer, times) for layer, times in wide if times > WILD and layer.name not in normalised]
     if wild:
         layer, times = max(wild, key=lambda pair: pair[1])
@@ -58,10 +58,10 @@ def initial_weights_large(s: Subject) -> Iterator[Found]:
 def initial_weights_small(s: Subject) -> Iterator[Found]:
     """Weights so small that a hidden layer hands on next to nothing, with no bn behind."""
     normalised = {first.name for first, second in s.neighbours() if second.kind == "bn"}
-    rows = list(_weighted(s))
+    rows = list(weighted(s))
     small = [
         (layer, deviation(how, n) / math.sqrt(2 / n))
-        for layer, _, how, n in rows[:-1]
+        for layer, how, n in rows[:-1]
         if how.kind != "constant" and deviation(how, n) < 0.02 * math.sqrt(2 / n) and layer.name not in normalised
     ]
     if small:
@@ -77,7 +77,7 @@ def initial_weights_small(s: Subject) -> Iterator[Found]:
 
 def units_start_alike(s: Subject) -> Iterator[Found]:
     """Weights that are all one number: every unit of a hidden layer gets the same gradient for ever."""
-    alike = [layer for layer, _, how, _ in list(_weighted(s))[:-1] if how.kind == "constant"]
+    alike = [layer for layer, how, _ in list(weighted(s))[:-1] if how.kind == "constant"]
     if alike:
         yield Found(
             alike[0].name,
@@ -91,7 +91,7 @@ def units_start_alike(s: Subject) -> Iterator[Found]:
 def initial_biases_large(s: Subject) -> Iterator[Found]:
     """Biases of 1 or more: relus that start shut, or wide open."""
     wild = []
-    for layer, _, _, _ in _weighted(s):
+    for layer, _, _ in weighted(s):
         how = option(layer, "bias_init", Init)
         value = how.value or 0.0
         size = abs(value) if how.kind in ("constant", "normal", "truncnormal", "uniform") else 0.0

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from convscope.network.shapes import Sized, Sizes
-from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence
+from convscope.notation.tree import Branches, Item, Layer, Sequence, bodies
 from convscope.preflight.finding import Edit
 
 if TYPE_CHECKING:
@@ -75,17 +75,9 @@ class Subject:
                 yield item, top
 
 
-def _bodies(item: Item) -> tuple[Sequence, ...]:
-    if isinstance(item, Branches):
-        return item.branches
-    if isinstance(item, Regions):
-        return item.parts
-    return (item.body,) if isinstance(item, Aux) else ()
-
-
 def _inner(sequence: Sequence) -> Iterator[Sequence]:
     for item in sequence.items:
-        for body in _bodies(item):
+        for body in bodies(item):
             yield body
             yield from _inner(body)
 
@@ -93,7 +85,7 @@ def _inner(sequence: Sequence) -> Iterator[Sequence]:
 def _layers(item: Item) -> Iterator[Layer]:
     if isinstance(item, Layer):
         yield item
-    for body in _bodies(item):
+    for body in bodies(item):
         for each in body.items:
             yield from _layers(each)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from convscope.network.ending import SQUEEZE
+from convscope.network.ending import ACTIVATIONS
 from convscope.network.geometry import Windows, windows
 from convscope.network.receptive import receptive_fields
 from convscope.network.shapes import NetworkError, Sized, dilation_of, resolve, show
@@ -198,7 +198,7 @@ def receptive_field_small(s: Subject) -> Iterator[Found]:
         return
     behind = next(layer for layer, _ in s.layers() if layer.kind == "conv")
     for one, two in s.neighbours():
-        behind = two if one is behind and two.kind in ("bn", *SQUEEZE) else behind
+        behind = two if one is behind and two.kind in ("bn", *ACTIVATIONS) else behind
     edits: tuple[Edit, ...] = ()
     for count in range(1, 6):
         more = ", ".join(["maxpool 2"] * count)

@@ -6,6 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convscope.data.decode import Fit
 
 _Three = tuple[float, float, float]
 
@@ -52,7 +56,7 @@ class KnownWeights:
     wheel: str = ""
     wheel_path: str = ""
     size: tuple[int, int] = (224, 224)
-    fit: str = "crop"
+    fit: Fit = "crop"
 
 
 @cache

@@ -37,8 +37,11 @@ def read(path: Path, seconds: float = SECONDS) -> dict[str, Tensor]:
     if not path.is_file():
         raise ConvscopeError(f"a file of weights must exist to be read. There is none at {path}.")
     command = [sys.executable, "-m", "convscope.weights.legacy", str(path)]
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # a json.py in the user's folder is not the library's
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+        )
     except subprocess.TimeoutExpired:
         raise ConvscopeError(
             f"a file of weights must be read within {seconds:g} s. {path} was not: it is damaged or no state dict."
