@@ -22,18 +22,19 @@ _WIDTHS = {
     1015: "%@",
 }
 _WIDTH = {sign: width for width, signs in _WIDTHS.items() for sign in signs}
-_SAFE = 1.05  # fonts that stand in for these are a little wider
+_SAFE, _STRONG = 1.05, 1.2  # fonts that stand in for these are a little wider; bold letters are, too
 
 
-def width(text: str, size: float) -> float:
+def width(text: str, size: float, strong: bool = False) -> float:
     """The width of a text in letters `size` high; what the table lacks, Chinese above all, is a square."""
-    return _SAFE * size * sum(_WIDTH.get(sign, 0 if unicodedata.combining(sign) else 1000) for sign in text) / 1000
+    safe = _STRONG if strong else _SAFE
+    return safe * size * sum(_WIDTH.get(sign, 0 if unicodedata.combining(sign) else 1000) for sign in text) / 1000
 
 
-def shortened(text: str, size: float, room: float) -> str:
+def shortened(text: str, size: float, room: float, strong: bool = False) -> str:
     """The text, or as much of it as fits into `room` and an ellipsis."""
-    if width(text, size) <= room:
+    if width(text, size, strong) <= room:
         return text
-    while text and width(text + "…", size) > room:
+    while text and width(text + "…", size, strong) > room:
         text = text[:-1]
     return text.rstrip() + "…"

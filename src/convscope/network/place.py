@@ -64,8 +64,8 @@ def _leaf(node: Leaf, largest: int) -> Sketch:
     tall = 2 * _ROW + 5
     room = wide - _MINI - 11
     middle = _MINI + 7 + room / 2
-    said = f"{', '.join(node.names) or 'input'}: {node.words}, {shape}"
-    box = Box(0, 0, wide, tall, node.role if node.kind != "input" else "input", "box", node.names, said=said)
+    said = f"{''.join(node.names[:1]) or 'input'}: {node.words}, {shape}"
+    box = Box(0, 0, wide, tall, node.role if node.kind != "input" else "input", "box", node.names[:1], said=said)
     texts = (
         Text(middle, 2.5 + _ROW / 2, shortened(first, SIZE, room), SIZE),
         Text(middle, 2.5 + 1.5 * _ROW, shortened(shape, SMALL, room), SMALL, look="quiet"),
@@ -287,11 +287,13 @@ def _group(node: Group, largest: int) -> Sketch:
     inner = body.moved(left, _PAD)
     texts = []
     if node.label:
-        texts.append(Text(9, tall / 2, shortened(node.label, SMALL, tall - 6), SMALL, look="strong", turned=True))
+        texts.append(
+            Text(9, tall / 2, shortened(node.label, SMALL, tall - 6, strong=True), SMALL, look="strong", turned=True)
+        )
     wide = frame_wide
     if counted:
         texts.append(Text(frame_wide + 4, tall / 2, counted, SIZE + 1, "start", "strong"))
-        wide += 5 + width(counted, SIZE + 1) * 1.08
+        wide += 5 + width(counted, SIZE + 1, strong=True)
     frame = Frame(0, 0, frame_wide, tall, "fold" if node.count > 1 else "scope", node.names)
     ports = [
         Line(((inner.axis, 0), (inner.axis, _PAD)), arrow=not body.open),
@@ -353,7 +355,7 @@ def _wrapped(parts: Sequence[tuple[Sketch, Node]], count: int) -> Sketch:
     low = max(one.height for one in placed)
     for run, before, after in zip(runs, placed, placed[1:], strict=False):
         main = _stack([sketch for sketch, node in run if not isinstance(node, Side)] or [Sketch(2, 2, 1)]).height + top
-        end = low + _GAP
+        end = before.height + _GAP
         lane = before.width + 1.3 * _GAP
         way = ((before.axis, main), (before.axis, end), (lane, end), (lane, 0), (after.axis, 0), (after.axis, top))
         lines.append(Line(way, arrow=not after.open))

@@ -107,7 +107,7 @@ def _slab(leaf: Leaf, scale: Scale) -> _Slab:
                          f"{strip.name}: {strip.words}"))  # fmt: skip
         x += _SLICE
     lines = _words(leaf, shape, slices)
-    room = max(width(text.words, text.size) for text in lines)
+    room = max(width(text.words, text.size, text.look == "strong") for text in lines)
     sketch = Sketch(x + right, 0, 0, tuple(boxes))
     return _Slab(sketch, tall / 2 + up / 2, tall / 2 + up / 2, lines, max(room, x + right), x + right / 2)
 

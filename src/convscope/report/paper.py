@@ -132,7 +132,7 @@ class _Page:
         if text.turned:
             canvas.rotate(90)
         own = canvas.stringWidth(text.words, font, text.size)
-        share = min(_NARROW / 100, width(text.words, text.size) / own if own else 1)
+        share = min(_NARROW / 100, width(text.words, text.size, text.look == "strong") / own if own else 1)
         start = {"start": 0.0, "middle": -own * share / 2, "end": -own * share}[text.anchor]
         canvas.setFillColor(svg.INK[text.look])
         written = canvas.beginText(start, -0.35 * text.size)
