@@ -20,7 +20,7 @@ VERBS = {
     "predict": "say what is on pictures",
     "summary": "the layers of a network: shapes, parameters, arithmetic, memory, receptive fields",
     "zoo": "the networks that come with the package: list them, or show one",
-    "draw": "a figure of a network: SVG",
+    "draw": "a figure of a network: SVG, and PDF or PNG with an extra",
     "check": "look a network or a recipe over before it is trained: what is wrong, and the mend",
     "code": "a network as plain PyTorch or Keras source that stands alone",
     "fit": "the paddings and strides that lead from one size to another",
