@@ -99,6 +99,7 @@ def test_png(text: str) -> None:
     with Image.open(io.BytesIO(paper.to_png(whole))) as picture:
         assert picture.width == pytest.approx(whole.width * 300 / 72, abs=2)
         assert picture.height == pytest.approx(whole.height * 300 / 72, abs=2)
+        assert picture.convert("RGBA").getchannel("A").getextrema() == (255, 255), "paper is white to the edge"
         grey = picture.convert("L")
         assert min(grey.tobytes()) < 60
         assert max(grey.tobytes()) == 255

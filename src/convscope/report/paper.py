@@ -59,7 +59,9 @@ def to_png(drawing: Drawing) -> bytes:
     text = svg.to_svg(drawing).replace(
         svg.FONTS_WRITTEN, svg.FONTS_WRITTEN.replace("sans-serif", "Bitstream Vera Sans")
     )
-    return bytes(resvg_py.svg_to_bytes(svg_string=text, dpi=96, zoom=_DOTS / 96, font_files=fonts))
+    return bytes(
+        resvg_py.svg_to_bytes(svg_string=text, dpi=96, zoom=_DOTS / 96, background="#ffffff", font_files=fonts)
+    )
 
 
 def _missing(what: str) -> ConvscopeError:
