@@ -8,7 +8,8 @@ from torch import Tensor
 
 from convscope.network.build import Network
 from convscope.network.cost import buffers
-from convscope.network.memory import KEPT, OPTIMIZER_COPIES, kept_by_layer, training_memory
+from convscope.network.kept import KEPT
+from convscope.network.memory import OPTIMIZER_COPIES, kept_by_layer, training_memory
 from convscope.network.shapes import numbers, resolve
 from convscope.notation import parse, write_out
 from convscope.notation.kinds import KINDS

@@ -32,17 +32,25 @@ def fold(items: Sequence[T], key: Callable[[T], Hashable], longest: int = 12) ->
     found: list[Turns[T]] = []
     at = 0
     while at < len(keys):
-        best, length, count = 0, 1, 1
-        for turn in range(1, min(longest, (len(keys) - at) // 2) + 1):
-            times = _times(keys, at, turn)
-            if times > 1 and times * turn > best:
-                best, length, count = times * turn, turn, times
+        length, count = run(keys, at, longest)
         found.append(Turns(tuple(tuple(items[at + i * length : at + (i + 1) * length]) for i in range(count))))
         at += length * count
     return found
 
 
-def _times(keys: list[int], at: int, turn: int) -> int:
+def run(keys: Sequence[Hashable], at: int, longest: int | None = None) -> tuple[int, int]:
+    """How long the turns are that begin at `at`, and how many: as many items as possible, in as short turns as
+    possible; (1, 1) where nothing repeats."""
+    best, length, count = 0, 1, 1
+    most = (len(keys) - at) // 2
+    for turn in range(1, most + 1 if longest is None else min(longest, most) + 1):
+        times = _times(keys, at, turn)
+        if times > 1 and times * turn > best:
+            best, length, count = times * turn, turn, times
+    return length, count
+
+
+def _times(keys: Sequence[Hashable], at: int, turn: int) -> int:
     times = 1
     while keys[at + times * turn : at + (times + 1) * turn] == keys[at : at + turn]:
         times += 1

@@ -1,25 +1,19 @@
-"""How much memory a training step takes: what autograd keeps of each layer, and when it lets it go. Knows no torch.
+"""How much memory a training step takes. Knows no torch.
 
 The step is walked through as PyTorch carries it out, forward and backward, every tensor counted from the moment it is
-made to the moment nobody holds it. Float32, pictures laid out channels last, as the loop trains on a CPU.
-`tests/network/test_memory.py` holds the table against what autograd says that it saves.
+made to the moment nobody holds it; what a layer keeps is known to `kept`. Float32, pictures laid out channels last, as
+the loop trains on a CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from convscope.network.cost import in_aux, parameters
-from convscope.network.geometry import windows
-from convscope.network.shapes import Shape, Sized, Sizes, dilation_of, numbers, option
+from convscope.network.kept import KEPT, size_in_bytes
+from convscope.network.shapes import Shape, Sized, Sizes
 from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence, bodies
-
-NUMBER = 4
-"""Bytes of a float32."""
-
-INDEX = 8
-"""Bytes of the place of a maximum: int64."""
 
 MAPPED = 32 * 2**20
 """A block as large as this is asked of the system by itself, and given back at once; glibc's most, M_MMAP_THRESHOLD."""
@@ -30,163 +24,6 @@ HEAP_LOSS = 0.4
 
 OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2}
 """What an optimizer remembers, in copies of the weights: momentum; or both moments."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the backward pass of a layer needs, for one picture.
-
-    input, output: whether it needs what arrived, what left. own: bytes of further tensors that it made and keeps (a
-    mask, indices, a padded copy). passing: bytes that it needs for a moment in the backward pass, besides the gradients
-    of its output and input. view: what leaves is what arrived, no new tensor.
-    """
-
-    input: bool = False
-    output: bool = False
-    own: int = 0
-    passing: int = 0
-    view: bool = False
-
-
-def _bytes(shape: Shape) -> int:
-    return NUMBER * numbers(shape)
-
-
-def _layer(row: Sized) -> Layer:
-    assert isinstance(row.item, Layer)
-    return row.item
-
-
-def _padded(row: Sized, native: bool) -> int:
-    """The bytes of the maps with their padding, where a layer copies them to add it; 0 where it needn't.
-
-    native: whether PyTorch's own padding, as much after as before, will do.
-    """
-    layer = _layer(row)
-    kernel, stride, dilation = layer.kernel or (1, 1), layer.stride or (1, 1), dilation_of(layer)
-    cells, copied = row.before[2], False
-    for axis in (0, 1):
-        pad = layer.padding[axis] if isinstance(layer.padding, tuple) else layer.padding or "valid"
-        n = row.before[axis]
-        found = windows(n, kernel[axis], stride[axis], dilation[axis], pad, layer.ceil)
-        extent = dilation[axis] * (kernel[axis] - 1) + 1
-        fits = native and (n + 2 * found.before - extent) // stride[axis] + 1 == found.count
-        copied = copied or (not fits and found.before + found.after > 0)
-        cells *= found.before + n + found.after
-    return NUMBER * cells if copied else 0
-
-
-def _conv(row: Sized) -> Kept:
-    border = _layer(row).options["border"]
-    padded = _padded(row, native=border == 0)
-    return Kept(input=not padded or isinstance(border, str), own=padded, passing=padded)
-
-
-def _average(row: Sized) -> Kept:
-    if _layer(row).options.get("to"):
-        return Kept(input=True)
-    padded = _padded(row, native=False)
-    return Kept(input=not padded, own=padded, passing=padded)
-
-
-def _maximum(row: Sized) -> Kept:
-    padded = 0 if _layer(row).options.get("to") else _padded(row, native=False)
-    return Kept(input=not padded, own=padded + INDEX * numbers(row.after), passing=padded)
-
-
-def _minimum(row: Sized) -> Kept:
-    """A maximum of the negated maps."""
-    copied = (0 if _layer(row).options.get("to") else _padded(row, native=False)) or _bytes(row.before)
-    return Kept(own=copied + INDEX * numbers(row.after), passing=copied)
-
-
-def _subsample(row: Sized) -> Kept:
-    return Kept(input=True, own=_bytes(row.after))
-
-
-def _global_maximum(row: Sized) -> Kept:
-    return Kept(input=True, own=INDEX * numbers(row.after))
-
-
-def _reordered(row: Sized) -> bool:
-    """Whether flattening copies: maps lie channels last in memory, and are read channels first."""
-    return len(row.before) == 3 and row.before[2] > 1 and row.before[0] * row.before[1] > 1
-
-
-def _dense(row: Sized) -> Kept:
-    return Kept(own=_bytes(row.before), passing=_bytes(row.before)) if _reordered(row) else Kept(input=True)
-
-
-def _flatten(row: Sized) -> Kept:
-    return Kept(view=not _reordered(row))
-
-
-def _rbf(row: Sized) -> Kept:
-    return Kept(own=_bytes((*row.after, numbers(row.before))))
-
-
-def _bn(row: Sized) -> Kept:
-    if _layer(row).options["per"] == "activation" and _reordered(row):
-        return Kept(own=_bytes(row.before))
-    return Kept(input=True)
-
-
-def _lrn(row: Sized) -> Kept:
-    """The squares, k + alpha * sum, and that to the power of -beta."""
-    return Kept(input=True, own=3 * _bytes(row.before), passing=3 * _bytes(row.before))
-
-
-def _dropout(row: Sized) -> Kept:
-    return Kept(own=_bytes(row.after)) if option(_layer(row), "p", float) else Kept(view=True)
-
-
-def _tanh(row: Sized) -> Kept:
-    return Kept(own=_bytes(row.after)) if _layer(row).options.get("scaled") else Kept(output=True)
-
-
-def _needs_input(row: Sized) -> Kept:
-    return Kept(input=True)
-
-
-def _needs_output(row: Sized) -> Kept:
-    return Kept(output=True)
-
-
-def _needs_nothing(row: Sized) -> Kept:
-    return Kept()
-
-
-def _identity(row: Sized) -> Kept:
-    return Kept(view=row.before == row.after)
-
-
-KEPT: dict[str, Callable[[Sized], Kept]] = {
-    "conv": _conv,
-    "maxpool": _maximum,
-    "avgpool": _average,
-    "minpool": _minimum,
-    "subsample": _subsample,
-    "gap": _needs_nothing,
-    "gmp": _global_maximum,
-    "dense": _dense,
-    "flatten": _flatten,
-    "relu": _needs_output,
-    "relu6": _needs_input,
-    "tanh": _tanh,
-    "sigmoid": _needs_output,
-    "gelu": _needs_input,
-    "silu": _needs_input,
-    "elu": _needs_input,
-    "leaky": _needs_input,
-    "bn": _bn,
-    "lrn": _lrn,
-    "dropout": _dropout,
-    "softmax": _needs_output,
-    "scale": _needs_nothing,
-    "identity": _identity,
-    "rbf": _rbf,
-}
-"""One row a layer kind: what PyTorch's autograd keeps of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,15 +79,14 @@ def training_memory(
     walk = _Step(sizes, batch_size, learned)
     walk.forward()
     walk.backward()
-    blocks = [_bytes(shape) for row in sizes.rows for shape in parameters(row).values()]
+    blocks = [size_in_bytes(shape) for row in sizes.rows for shape in parameters(row).values()]
     every = sum(blocks)
     state = OPTIMIZER_COPIES[optimizer] * walk.learned_bytes + copies * every
     activations, passing, gradients = walk.fullest
     small = sum(block for block in blocks if block < MAPPED) * (2 + OPTIMIZER_COPIES[optimizer] + copies)
     idle = int(HEAP_LOSS * (walk.most_small + small))
-    after = Memory(
-        every, walk.learned_bytes, state, 2 * walk.picture, 0, idle
-    )  # the optimizer's step: activations are gone
+    # in the optimizer's step activations are gone
+    after = Memory(every, walk.learned_bytes, state, 2 * walk.picture, 0, idle)
     during = Memory(every, gradients, state, activations, passing, idle)
     return max(during, after, key=lambda memory: memory.tensors)
 
@@ -270,17 +106,17 @@ class _Step:
 
     def __init__(self, sizes: Sizes, batch_size: int, learned: Collection[str] | None) -> None:
         self.sizes, self.batch = sizes, batch_size
-        self.rows = {row.item.name: row for row in sizes.rows}
+        self.rows = sizes.by_name()
         self.aux = in_aux(sizes)
         self.learns = {
             row.item.name: [
-                _bytes(shape) for name, shape in parameters(row).items()
+                size_in_bytes(shape) for name, shape in parameters(row).items()
                 if learned is None or f"{row.item.name}.{name}" in learned
             ]
             for row in sizes.rows
         }  # fmt: skip
         self.learned_bytes = sum(sum(each) for each in self.learns.values())
-        self.picture = batch_size * _bytes(sizes.input)
+        self.picture = batch_size * size_in_bytes(sizes.input)
         self.living: dict[_Tensor, None] = {}
         self.kept = self.passing = self.gradients = self.small = self.most_small = 0
         self.fullest = (0, 0, 0)
@@ -322,10 +158,10 @@ class _Step:
 
     def forward(self) -> None:
         height, width, channels = self.sizes.input
-        pictures = self.make(_bytes(self.sizes.input), "input", False)
+        pictures = self.make(size_in_bytes(self.sizes.input), "input", False)
         laid_out = pictures
         if channels > 1 and height * width > 1:
-            laid_out = self.make(_bytes(self.sizes.input), "input", False)  # the same, channels last
+            laid_out = self.make(size_in_bytes(self.sizes.input), "input", False)  # the same, channels last
         self.hold(laid_out)
         self.end = self.sequence(self.sizes.body, laid_out)
         if laid_out is not pictures:
@@ -347,7 +183,7 @@ class _Step:
             self.tape[item.name] = [logits]
             return self.hold(x)
         outs = [self.sequence(body, self.hold(x)) for body in bodies(item)]
-        y = self.make(_bytes(self.rows[item.name].after), item.name, any(out.learns for out in outs))
+        y = self.make(size_in_bytes(self.rows[item.name].after), item.name, any(out.learns for out in outs))
         self.tape[item.name] = []
         for out in outs:
             self.drop(out)
@@ -358,7 +194,7 @@ class _Step:
         learns = x.learns or bool(self.learns[name])
         tape = self.tape[name] = []
         own = self.make(rule.own, name, learns) if rule.own else None
-        y = self.hold(x) if rule.view else self.make(_bytes(row.after), name, learns)
+        y = self.hold(x) if rule.view else self.make(size_in_bytes(row.after), name, learns)
         if learns:
             if rule.input:
                 tape.append(self.hold(x))
@@ -380,7 +216,7 @@ class _Step:
                 self.passing -= left
 
     def grow(self, shape: Shape) -> int:
-        size = self.batch * _bytes(shape)
+        size = self.batch * size_in_bytes(shape)
         self.passing += size
         self._look()
         return size
@@ -454,9 +290,8 @@ class _Step:
         self._look()
         if wanted and not rule.view:
             made = self.grow(row.before)
-        passing = self.batch * rule.passing + (
-            sum(self.learns[name]) if row.item.kind == "conv" else 0
-        )  # laid out anew
+        laid_out_anew = sum(self.learns[name]) if row.item.kind == "conv" else 0
+        passing = self.batch * rule.passing + laid_out_anew
         self.passing += passing
         self._look()
         self.passing -= passing

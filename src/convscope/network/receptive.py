@@ -133,7 +133,7 @@ FIELDS: dict[str, Rule] = {
 
 def receptive_fields(sizes: Sizes) -> dict[str, Field]:
     """What the units of every layer see, by its name. Through branches the largest counts."""
-    walk = _Walk({row.item.name: row for row in sizes.rows})
+    walk = _Walk(sizes.by_name())
     height, width, _ = sizes.input
     walk.sequence(sizes.body, (Seen(1, 1, 0, height), Seen(1, 1, 0, width)))
     return walk.found

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convscope.network.cost import bias_count, in_aux, multiply_adds, values, weight_count
+from convscope.network.fold import run
 from convscope.network.memory import kept_by_layer
 from convscope.network.receptive import Field, receptive_fields
 from convscope.network.shapes import Sized, Sizes, numbers
@@ -95,13 +96,12 @@ def fold(layers: Sequence[Weighed]) -> list[Folded]:
 def _key(layer: Weighed) -> tuple[object, ...]:
     item: Item = layer.row.item
     if isinstance(item, Branches):
-        item = dataclasses.replace(item, name="", branches=())
+        item = dataclasses.replace(item, branches=())
     elif isinstance(item, Regions):
-        item = dataclasses.replace(item, name="", parts=())
+        item = dataclasses.replace(item, parts=())
     elif isinstance(item, Aux):
-        item = dataclasses.replace(item, name="", body=Body(()))
-    else:
-        item = dataclasses.replace(item, name="")
+        item = dataclasses.replace(item, body=Body(()))
+    item = dataclasses.replace(item, name="")
     return (item.place.line, item.place.column, repr(item), layer.row.before, layer.row.after)
 
 
@@ -109,15 +109,14 @@ def _fold(layers: list[Weighed], keys: list[tuple[object, ...]]) -> list[Folded]
     done: list[Folded] = []
     at = 0
     while at < len(layers):
-        period, turns = _longest(keys, at)
+        period, turns = run(keys, at)
         if turns < 2:
             done.append(Folded(layers[at], 1))
             at += 1
             continue
         late = 0  # a first turn that only begins otherwise: what the last one ends in tells where turns begin
-        while late + 1 < period and keys[at + period * turns + late : at + period * turns + late + 1] == [
-            keys[at + late]
-        ]:
+        end = at + period * turns
+        while late + 1 < period and keys[end + late : end + late + 1] == [keys[at + late]]:
             late += 1
         done += [Folded(layer, 1) for layer in layers[at : at + late]]
         at += late
@@ -129,17 +128,3 @@ def _fold(layers: list[Weighed], keys: list[tuple[object, ...]]) -> list[Folded]
         done += [Folded(each.layer, each.times * turns) for each in _fold(shown, keys[at : at + period])]
         at = last + period
     return done
-
-
-def _longest(keys: list[tuple[object, ...]], at: int) -> tuple[int, int]:
-    """How long the turns are that begin here, and how many: as many rows as possible, in as short turns as possible."""
-    best, covered = (1, 1), 1
-    for period in range(1, (len(keys) - at) // 2 + 1):
-        if keys[at + period] != keys[at]:
-            continue
-        turn, turns = keys[at : at + period], 1
-        while keys[at + turns * period : at + (turns + 1) * period] == turn:
-            turns += 1
-        if turns > 1 and turns * period > covered:
-            best, covered = (period, turns), turns * period
-    return best

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from convscope.network.build import Network
-from convscope.network.memory import NUMBER, OPTIMIZER_COPIES, training_memory
+from convscope.network.kept import NUMBER
+from convscope.network.memory import OPTIMIZER_COPIES, training_memory
 
 MOST_EPOCHS_OF_A_BUDGET = 200
 """A budget that would allow more passes than this ends early: small data is learned by then."""
