@@ -8,11 +8,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from convscope.cli import run
+from convscope.cli.watching import watch
+from convscope.data.progress import Progress
+from convscope.run import Record, Started, Stopped
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process can't be sent these signals there")
 
@@ -109,3 +113,25 @@ def test_an_interruption_before_the_first_step_ends_at_once(
     assert capsys.readouterr().err == "interrupted; nothing more was saved\n"
     assert not list(tmp_path.iterdir())
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_that_has_begun_ends_by_itself() -> None:
+    """Among features it stops with its record, while pictures are scored it goes on to its model: see `stop`."""
+    started = Started("run", "digits", (), 1, 1, 1, 1, (8, 8, 1), "cpu", 1, {})
+
+    def begin(stop: Callable[[], bool], progress: Progress) -> Iterator[Record]:
+        yield started
+        signal.raise_signal(signal.SIGINT)
+        progress("features", 1, 2)
+        if stop():
+            yield Stopped("interrupted", 0, 0)
+
+    code, kept = watch(begin, quiet=True)
+    assert (code, len(kept)) == (130, 2)
+
+    def reads(stop: Callable[[], bool], progress: Progress) -> Iterator[Record]:
+        signal.raise_signal(signal.SIGINT)
+        progress("decoding pictures", 1, 2)
+        yield started
+
+    assert watch(reads, quiet=True) == (130, [])

@@ -60,7 +60,7 @@ def watch(begin: Begin, *, quiet: bool = False, as_json: bool = False) -> tuple[
     ):
 
         def reading(what: str, done: int, total: int) -> None:
-            if asked():  # before the first step there is nothing to save
+            if asked() and not kept:  # before a run has begun there is nothing to save; then it stops by itself
                 raise KeyboardInterrupt
             announced(progress, sys.stderr, show)(what, done, total)
 
