@@ -223,6 +223,10 @@ class Loop:
         self.elapsed = time.perf_counter() - self._zero
         return self.elapsed
 
+    def _seconds_left(self) -> float:
+        """At the pace of the steps so far."""
+        return (self._tick() - self.prelude) / max(1, self.step) * (self.total_steps - self.step)
+
     def _over(self) -> bool:
         """Whether training ends before the next step; a budget's steps are planned anew with each tenth of it."""
         budget = self.settings.budget
@@ -270,7 +274,7 @@ class Loop:
         self.sums["k"] += int((logits.detach().argmax(1) == labels).sum())
         self.sums["n"] += len(rows)
         seconds = time.perf_counter() - begin
-        left = (self._tick() - self.prelude) / self.step * (self.total_steps - self.step)
+        left = self._seconds_left()
         return Step(self.step, epoch + 1, value, rate, len(rows) / max(seconds, 1e-9), self.elapsed, left)
 
     def _follow(self, average: nn.Module) -> None:
@@ -302,7 +306,7 @@ class Loop:
         self._check_weights()
         n = int(self.sums["n"])
         validation_loss, k_right, of = self._look(epoch) if len(self.validation_set) else (None, None, None)
-        left = (self._tick() - self.prelude) / max(1, self.step) * (self.total_steps - self.step)
+        left = self._seconds_left()
         done = Epoch(
             epoch + 1, self.step, self.sums["loss"] / n, int(self.sums["k"]), n, validation_loss, k_right, of,
             self.optimizer.param_groups[0]["lr"], self.elapsed, left, self.best_epoch == epoch,
@@ -321,19 +325,25 @@ class Loop:
         except RunFailed as error:
             raise nonfinite.Diverged("output", f"after step {self.step}, on the validation pictures: {error}") from None
         self._look_seconds = time.perf_counter() - begin
-        keeps = self.settings.keep == "best"
-        if found.loss < self.best_loss:
-            self.best_loss, self.best_epoch = found.loss, epoch
-            if keeps:
-                self.best = {name: t.detach().clone() for name, t in current.state_dict().items()}
+        self.scored(current, found.loss, epoch)
         patience = self.settings.patience
         if patience and epoch - self.best_epoch >= patience and self.step < self.total_steps and not self.reason:
-            kept = "that epoch's weights are kept" if keeps else "the last weights are kept"
+            kept = "that epoch's weights are kept" if self.settings.keep == "best" else "the last weights are kept"
             self.reason = (
                 f"early stopping: the validation loss has not fallen for {patience} epochs; it was lowest, "
                 f"{self.best_loss:.4f}, in epoch {self.best_epoch + 1}; {kept}"
             )
         return found.loss, found.k, found.n
+
+    def scored(self, network: nn.Module, validation_loss: float, epoch: int) -> None:
+        """Take note of a validation loss, and keep the weights that it is of where the lowest decides.
+
+        epoch: counted from 0; -1 for weights that come before the loop.
+        """
+        if validation_loss < self.best_loss:
+            self.best_loss, self.best_epoch = validation_loss, epoch
+            if self.settings.keep == "best":
+                self.best = {name: t.detach().clone() for name, t in network.state_dict().items()}
 
     def first_look(self) -> Diagnosis:
         """What the first batch shows before anything is learned from it; all stays as it was."""

@@ -118,9 +118,7 @@ def _head(loop: Loop, ends: Ends, found: Features, began: float) -> Epoch:
         loop.average.load_state_dict(network.state_dict())
     validated = len(loop.validation_set)
     if validated and best.validation_loss is not None:
-        loop.best_loss = best.validation_loss
-        if loop.settings.keep == "best":
-            loop.best = {name: t.detach().clone() for name, t in network.state_dict().items()}
+        loop.scored(network, best.validation_loss, -1)
     return Epoch(
         0, 0, best.train_loss, best.train_k, n, best.validation_loss, best.validation_k, validated or None,
         0.0, time.perf_counter() - began, 0.0, bool(validated),
