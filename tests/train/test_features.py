@@ -178,3 +178,11 @@ def test_features_that_are_not_finite_are_refused(body: Network, data: DataSet) 
         body.state_dict()["conv2.bias"].fill_(float("inf"))
     with pytest.raises(RunFailed, match=r"features must be finite. What leaves dropout1 isn't"):
         found(body, data.train, data)
+
+
+def test_as_many_other_pictures_are_written_under_other_names(body: Network, data: DataSet) -> None:
+    place, written = place_of(body, data), []
+    for key in (b"a" * 16, b"b" * 16):  # two trainings at once: neither may put its values beside the other's pictures
+        assert room._keep(place, [key], np.zeros((1, 2), np.float16)) == ""
+        written.append(files.read_json(place.folder / "features.json")["values"])
+    assert len(set(written)) == 2
