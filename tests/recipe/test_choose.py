@@ -75,7 +75,7 @@ def test_a_runs_folder_is_not_data(here: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("mnits", "folder here, did you mean the recipe 'mnist'? Bundled recipes: digits, folder, mnist,"),
+        ("mnits", "folder here, did you mean the recipe 'mnist'? Bundled recipes: digits, folder, lenet5, mnist,"),
         ("fashion_mnist", "did you mean the data set 'fashion-mnist'?"),
         ("photo", "did you mean the folder or file 'photos'?"),
         ("qqqqqq", "'qqqqqq' is no bundled recipe, no recipe file, no data set and no folder here. Bundled recipes:"),
