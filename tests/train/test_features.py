@@ -186,3 +186,14 @@ def test_as_many_other_pictures_are_written_under_other_names(body: Network, dat
         assert room._keep(place, [key], np.zeros((1, 2), np.float16)) == ""
         written.append(files.read_json(place.folder / "features.json")["values"])
     assert len(set(written)) == 2
+
+
+def test_a_changed_byte_is_found(body: Network, data: DataSet) -> None:
+    first = found(body, data.train, data)
+    path = next(place_of(body, data).folder.glob("values-*.npy"))
+    damaged = bytearray(path.read_bytes())
+    damaged[-20] ^= 0x7F
+    path.write_bytes(bytes(damaged))
+    again = found(body, data.train, data)
+    assert again.computed == 70
+    assert np.array_equal(again.values, first.values)

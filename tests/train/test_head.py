@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from convscope.network.build import Network
@@ -18,7 +18,7 @@ def made(n: int, seed: int, noise: float = 2.0) -> tuple[Tensor, Tensor]:
     labels = torch.arange(n) % 3
     x = torch.randn(n, 20, 1, 1, generator=generator) * noise
     x[torch.arange(n), labels] += 4.0
-    return x * torch.logspace(-2, 2, 20).view(20, 1, 1) + 5, labels
+    return x * torch.logspace(-1, 1, 20).view(20, 1, 1) + 5, labels
 
 
 @pytest.fixture
@@ -99,3 +99,19 @@ def test_a_convolution_may_be_the_last_layer_that_learns() -> None:
     assert best.train_k > 50
     with torch.no_grad():
         assert int((network(x).argmax(1) == labels).sum()) == best.train_k
+
+
+def test_a_number_that_hardly_differs_in_training_decides_nothing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(40) % 2
+    x = torch.randn(40, 8, generator=generator)
+    x[:, 0] += 3 * labels
+    x[:, 7] = 1e-4 * labels  # nearly the same in all; other pictures have it
+    others, theirs = x.clone(), labels.clone()
+    others[:, 7] = torch.rand(40, generator=generator)
+    layer = nn.Linear(8, 2)
+    found = head.fit(layer, layer, (x, labels), (others, theirs))
+    assert found.validation_loss is not None
+    assert found.validation_loss < 0.4
+    assert found.validation_k is not None
+    assert found.validation_k >= 34

@@ -150,6 +150,8 @@ def _kept(place: Place) -> tuple[list[bytes], NDArray[np.float16] | None]:
         return [], None
     if values.dtype != np.float16 or keys.dtype != np.uint8 or keys.ndim != 2 or len(keys) != len(values):
         return [], None
+    if meta.get("sha256") != files.sha256_bytes(values.tobytes() + keys.tobytes()):
+        return [], None
     return [key.tobytes() for key in keys], values
 
 
@@ -166,7 +168,9 @@ def _keep(place: Place, keys: list[bytes], values: NDArray[np.float16]) -> str:
         for what, array in arrays.items():
             with files.large_array(place.folder / names[what], array.dtype, array.shape) as laid:
                 laid[:] = array
-        files.write_json(place.folder / _META, {"format": files.FORMAT, "about": place.about, **names})
+        digest = files.sha256_bytes(values.tobytes() + pictures)
+        record = {"format": files.FORMAT, "about": place.about, "sha256": digest, **names}
+        files.write_json(place.folder / _META, record)
     except RunFailed as error:
         return f"the features are not kept for a next training: {error}"
     for path in place.folder.glob("*.npy"):

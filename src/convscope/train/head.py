@@ -17,6 +17,10 @@ DECAYS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """The strengths of the weight decay that are tried, for features of deviation 1, from strong to weak."""
 
 WITHOUT_VALIDATION = 0.1
+LEAST = 0.03
+"""A deviation counts as no less than this share of the median one. Of few pictures some numbers hardly differ, and
+another picture would lie thousands of their deviations away."""
+
 _MOST_STEPS = 60
 _ENOUGH = 2  # so many weaker decays that are worse end the search
 
@@ -81,7 +85,8 @@ def _standard(features: Tensor) -> Parts:
     """Mean and deviation of each number: the same decay then weighs on all of them alike."""
     flat = features.flatten(1)
     deviation = flat.std(0, unbiased=False)
-    return flat.mean(0).view(features.shape[1:]), deviation.clamp(min=1e-4).view(features.shape[1:])
+    least = max(1e-4, LEAST * float(deviation.median()))
+    return flat.mean(0).view(features.shape[1:]), deviation.clamp(min=least).view(features.shape[1:])
 
 
 def _unscale(tensors: dict[str, Tensor], mean: Tensor, deviation: Tensor) -> None:
