@@ -29,7 +29,7 @@ def memory(name: str, batch: int, optimizer: str) -> tuple[float, float]:
     from convscope.network.memory import training_memory
     from convscope.run import Forecast
 
-    training = loop("gap, dense", (8, 8, 3), 4, 8, "sgd", steps=2)
+    training = loop("conv 3x3 8, bn, relu, maxpool 2, conv 3x3 16, relu, gap, dense", (16, 16, 3), 4, 8, "sgd", steps=2)
     list(training.records())  # what every training loads is not the network's
     text, sizes = network(name)
     data = pictures(sizes.input, sizes.classes, batch)

@@ -86,7 +86,7 @@ class Loop:
         self.step = 0
         self.total_steps = 0
         self.elapsed = 0.0
-        self.prelude = 0.0  # the part of it that was over before the first step: features and head
+        self.prelude = 0.0  # the part of it that was over before the first step: features, head, measuring
         self.best: dict[str, Tensor] | None = None
         self.best_loss = math.inf
         self.best_epoch = -1
@@ -178,10 +178,14 @@ class Loop:
             )
         if learning := freeze.note(self.network, self.freezes):
             yield Note(learning)
+        begin = time.perf_counter()  # a budget counts the look at the first batch and the measuring too
         self.train_mode()
         if not self.step and not self.prelude:  # trained weights are no start that could be drawn better
             yield self.first_look()
         seconds_a_step = self.measure()
+        self._zero = begin - self.elapsed
+        self.prelude += time.perf_counter() - begin
+        self._planned_at = self._tick()
         pictures = len(self.validation_set) / max(1, len(self.train_set))
         with_looks = seconds_a_step * (1 + forecast.LOOK_SHARE * pictures)
         self._look_seconds = with_looks * self.batches.an_epoch - seconds_a_step * self.batches.an_epoch
@@ -191,8 +195,6 @@ class Loop:
             with_looks * self.batches.an_epoch, with_looks * (self.total_steps - self.step),
             self.total_steps / self.batches.an_epoch, self.total_steps, self._memory(),
         )  # fmt: skip
-        self._zero = time.perf_counter() - self.elapsed
-        self._planned_at = self.elapsed
         save_at = self.elapsed + _SAVE_EVERY_SECONDS
         while self.step < self.total_steps and not self.reason:
             epoch = self.epoch

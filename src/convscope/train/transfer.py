@@ -72,6 +72,7 @@ def records(loop: Loop, weights: str, spent: float = 0.0, progress: Progress | N
     label = loop.settings.thaw
     if label == "auto":
         label, why = _affordable(loop)
+        loop.prelude = loop.elapsed = time.perf_counter() - began  # measuring counts too
         yield Note(why)
     loop.thaw(label)
     if label == "none":
