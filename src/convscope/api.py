@@ -22,6 +22,7 @@ from convscope.evaluate.metrics import Score, score
 from convscope.evaluate.model import Evaluated, ask, chance_note, predictions
 from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, refuse_learned
 from convscope.network.build import Network
+from convscope.network.cost import total_parameters
 from convscope.recipe import Recipe
 from convscope.recipe.realise import realise
 from convscope.report import page
@@ -256,6 +257,13 @@ def resume(
     yield from _logged(folder, _train(folder, loop, folder.plan, notes, began, first, progress))
 
 
+def _learns(network: nn.Module) -> int:
+    """How many numbers a network learns; its side classifiers, which prediction leaves out, are not among them."""
+    if isinstance(network, Network):
+        return total_parameters(network.sizes)
+    return sum(p.numel() for p in network.parameters())
+
+
 def _logged(folder: Run, records: Iterator[Record]) -> Iterator[Record]:
     """Hand the records on, and keep them in the run's log: of the steps so many that a curve is smooth."""
     every = 1
@@ -282,7 +290,7 @@ def _train(
     chooses = len(dataset.validation) and (resolved.train.keep == "best" or resolved.train.patience)
     yield Started(
         str(folder.path), resolved.data, dataset.classes, len(dataset.train), len(dataset.validation),
-        len(dataset.test), sum(p.numel() for p in network.parameters()),
+        len(dataset.test), _learns(network),
         (*dataset.preprocess.input_size, dataset.preprocess.channels), str(loop.job.device), torch.get_num_threads(),
         plan | {"monitor": "validation loss" if chooses else ""},
     )  # fmt: skip

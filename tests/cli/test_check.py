@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.conftest import Command
+from convscope.data.known import KNOWN
 
 NET = "conv 3x3 8, relu, relu, gap, dense 10"
 
@@ -17,6 +19,14 @@ def test_nothing_found(say: Command) -> None:
     said = say("check", "resnet18")
     assert said.code == 0
     assert said.out.startswith("nothing found; looked for ")
+
+
+def test_a_data_set_that_cannot_be_had(say: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KNOWN, "mnist", replace(KNOWN["mnist"], hosts=()))
+    said = say("check", "tutorial-d")
+    assert said.code == 0
+    assert "mnist could not be downloaded: its network alone is looked at" in said.err
+    assert "dense1: initial-weights-large" in said.out
 
 
 def test_a_warning_is_no_failure(say: Command) -> None:

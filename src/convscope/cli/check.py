@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from convscope.cli.sizes import read_input, read_shape
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, RunFailed
 
 if TYPE_CHECKING:
     from convscope.preflight import Checked
@@ -38,11 +38,13 @@ def command(
             raise ConvscopeError("--set changes a recipe, and a network alone has none. Give its data: --data FOLDER.")
         from convscope.preflight import check_network
 
-        checked = check_network(x, read_shape(input) if input else None, classes)
+        checked = check_network(x, _shape(x, input) if input else None, classes)
     else:
         if classes is not None:
             raise ConvscopeError("--classes is for a network alone: a recipe's data says how many classes there are.")
-        checked = _recipe(x, data, net, read_input(input) if input else None, set_ or [])
+        checked, missed = _recipe(x, data, net, read_input(input) if input else None, set_ or [])
+        if missed:
+            say(sys.stderr, missed)
     if json:
         findings = [finding.to_json() for finding in checked.findings]
         first = None
@@ -57,6 +59,18 @@ def command(
 
         say(sys.stdout, lines(checked.findings, looked=checked.looked, first=checked.first))
     return 2 if checked.errors else 0
+
+
+def _shape(net: str, input: str) -> tuple[int, int, int]:
+    """What --input says, with the text's own channels where it leaves them out."""
+    from convscope.network.source import text_of
+    from convscope.notation import NotationError, parse
+
+    try:
+        usual = parse(text_of(net)).input
+    except NotationError:  # a finding, told by the check
+        usual = (1, 1, 3)
+    return read_shape(input, usual[2] if usual else None)
 
 
 def _is_network(word: str) -> bool:
@@ -81,11 +95,16 @@ def _is_network(word: str) -> bool:
         return False  # `train` knows what a single word may be, and says so
 
 
-def _recipe(x: str, data: str, net: str, size: tuple[int, int, int | None] | None, pairs: list[str]) -> Checked:
+def _recipe(
+    x: str, data: str, net: str, size: tuple[int, int, int | None] | None, pairs: list[str]
+) -> tuple[Checked, str]:
+    """What a check of a recipe found; and a sentence where its data set can't be had and its network alone was looked
+    at, else ""."""
     from pathlib import Path
 
     from convscope.cli.train import read_settings
-    from convscope.preflight import check
+    from convscope.data.known import KNOWN
+    from convscope.preflight import check, check_network
     from convscope.train import begin
 
     settings: dict[str, Any] = {}
@@ -101,4 +120,13 @@ def _recipe(x: str, data: str, net: str, size: tuple[int, int, int | None] | Non
         if size[2]:
             settings["input.channels"] = size[2]
     chosen, _, _ = begin.recipe_of(word, None, settings | read_settings(pairs), Path())
-    return check(chosen)
+    try:
+        return check(chosen), ""
+    except RunFailed as error:
+        known = KNOWN.get(chosen.data.partition("[")[0])
+        if known is None or not chosen.network:
+            raise
+        height, width = chosen.input.crop_to or chosen.input.size or known.size[:2]
+        shape = (height, width, chosen.input.channels or known.size[2])
+        first = str(error).splitlines()[0].rstrip(":")
+        return check_network(chosen.network, shape, len(known.classes)), f"{first}: its network alone is looked at"

@@ -13,7 +13,7 @@ from convscope.errors import ConvscopeError, unknown
 if TYPE_CHECKING:
     from convscope.network.figure import Drawing
 
-HELP = "A figure of a network for a paper: SVG, and PDF or PNG with `pip install convscope[draw]`."
+HELP = 'A figure of a network for a paper: SVG, and PDF or PNG with `pip install "convscope[draw]"`.'
 
 
 def command(

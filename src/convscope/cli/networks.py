@@ -52,6 +52,7 @@ def sized(given: Given, input: str = "", classes: int | None = None) -> tuple[Tr
     from convscope.network.shapes import resolve
     from convscope.notation import parse, write_out
 
-    shape = read_shape(input) if input else given.input
     tree = parse(given.text)
+    usual = given.input or tree.input
+    shape = read_shape(input, usual[2] if usual else None) if input else given.input
     return tree, resolve(write_out(tree), shape, classes or given.classes)

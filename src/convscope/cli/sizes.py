@@ -19,9 +19,11 @@ def read_input(word: str) -> tuple[int, int, int | None]:
     return height, width, channels[0] if channels else None
 
 
-def read_shape(word: str) -> tuple[int, int, int]:
-    """Height, width and channels, where no data says how many channels there are. Raises ConvscopeError."""
+def read_shape(word: str, usual: int | None = None) -> tuple[int, int, int]:
+    """Height, width and channels, where no data says how many channels there are; `usual` are those of the network's
+    text. Raises ConvscopeError where neither says it."""
     height, width, channels = read_input(word)
+    channels = channels or usual
     if channels is None:
         raise ConvscopeError(f"--input must be height x width x channels here: {height}x{width}x3. Got {word!r}.")
     return height, width, channels

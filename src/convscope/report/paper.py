@@ -66,7 +66,7 @@ def to_png(drawing: Drawing) -> bytes:
 
 def _missing(what: str) -> ConvscopeError:
     return ConvscopeError(
-        f"{what} needs an extra: pip install convscope[draw]. Without it, use a name that ends in .svg."
+        f'{what} needs an extra: pip install "convscope[draw]". Without it, use a name that ends in .svg.'
     )
 
 

@@ -120,9 +120,11 @@ def _head(loop: Loop, ends: Ends, found: Features, began: float) -> Epoch:
     validated = len(loop.validation_set)
     if validated and best.validation_loss is not None:
         loop.scored(network, best.validation_loss, -1)
+    elapsed = time.perf_counter() - began
+    left = max(0.0, (loop.settings.budget or 0.0) - elapsed)
     return Epoch(
         0, 0, best.train_loss, best.train_k, n, best.validation_loss, best.validation_k, validated or None,
-        0.0, time.perf_counter() - began, 0.0, bool(validated),
+        0.0, elapsed, left, bool(validated),
     )  # fmt: skip
 
 
