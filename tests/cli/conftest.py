@@ -29,11 +29,16 @@ Command = Callable[..., Said]
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test touches the user's cache, nor finds data there."""
+    """No test touches the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.delenv("CONVSCOPE_DATA", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds data sets of this machine. Each for itself: what other folders test after these wants them."""
+    monkeypatch.delenv("CONVSCOPE_DATA", raising=False)
 
 
 def write_pictures(folder: Path, classes: tuple[str, ...], each: int = 14) -> Path:

@@ -46,7 +46,7 @@ def test_a_run_says_how_its_weights_are_loaded(run_of_digits: Path, say: Command
     assert say("code", run_of_digits, "-o", tmp_path / "net.py").code == 0
     text = (tmp_path / "net.py").read_text(encoding="utf-8")
     file = (run_of_digits / "model.safetensors").as_posix()
-    assert f'model = load("{file}")' in text
+    assert f'load("{file}")' in text
     assert "A picture as it takes it:" in text
     other = NET.replace("3x3 4", "5x5 4")
     assert say("code", other, "--input", "8x8x1", "--classes", "10", "-o", tmp_path / "other.py").code == 0

@@ -113,5 +113,5 @@ def test_a_missing_extra_is_named(module: str, write: str, what: str, monkeypatc
     for name in [name for name in sys.modules if name.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ConvscopeError, match=rf"{what} needs an extra: pip install convscope\[draw\]\. Without it"):
+    with pytest.raises(ConvscopeError, match=rf'{what} needs an extra: pip install "convscope\[draw\]"\. Without it'):
         getattr(paper, write)(drawing(CHAIN))

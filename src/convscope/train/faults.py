@@ -125,7 +125,7 @@ def _no_gradient(d: Diagnosis, wide: dict[str, float], name: str) -> str:
         f"times as small as that of {best}"
         if least > 0
         else f"no gradient reaches {worst}"
-    ) + ", so it hardly learns. Write init=kaiming and relu, or put bn between"
+    ) + ", so it hardly learns. Put bn before the activations, or use relu with weights as kaiming draws them"
 
 
 def _dead_units(d: Diagnosis, wide: dict[str, float], name: str) -> str:
