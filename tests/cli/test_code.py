@@ -89,7 +89,7 @@ def test_the_commands_of_the_page_work(run_of_digits: Path, say: Command) -> Non
     commands = re.findall(r"^    convscope (code .*?) *(?:#.*)?$", PAGE, re.MULTILINE)
     assert len(commands) == 4
     for command in commands:
-        words = [str(run_of_digits) if word == "runs/NAME" else word for word in shlex.split(command)]
+        words = [str(run_of_digits) if word == "runs/photos" else word for word in shlex.split(command)]
         assert say(*words).code == 0, command
 
 
