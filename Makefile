@@ -29,11 +29,9 @@ check: $(STAMP) ## format, lint, types, the order of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# large_pictures.py makes 6 GB of photographs below .bench and removes them again.
-bench: $(STAMP) ## the benchmarks, one after the other, each prints a table (minutes, 6 GB of disk)
-	for file in benchmarks/*.py; do echo "== $$file"; case $$file in \
-	  */large_pictures.py) $(BIN)/python $$file .bench ;; \
-	  *) $(BIN)/python $$file ;; esac || exit 1; done
+# The peers install themselves below .bench, once: some GB. QUICK=1 is under ten minutes without that.
+bench: $(STAMP) ## the benchmarks against other frameworks, in turn (hours; make bench QUICK=1: minutes), then their table
+	$(BIN)/python benchmarks/all.py $(if $(QUICK),--quick)
 
 soak: $(STAMP) ## the long tests: full counts of kills, flips and runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak

@@ -18,7 +18,7 @@ from typing import Any
 
 import records
 from networks import CASES, Case
-from workers import Peer, Worker, alternate, start
+from workers import Peer, Worker, alternate, end_on_signals, start
 
 PEERS = {
     peer.name: peer
@@ -65,13 +65,13 @@ def session(case: Case, batch: int, peers: list[Peer], options: argparse.Namespa
     }  # fmt: skip
     env = isa(options.isa)
     about = {"machine": records.machine(options.threads), "network": case.name, "batch": batch, "isa": options.isa,
-             "threads": options.threads}  # fmt: skip
+             "threads": options.threads, "quick": options.quick}  # fmt: skip
     workers: list[Worker] = []
     said: list[dict[str, Any]] = []
     try:
         for peer in peers:
             framework = "keras" if "keras" in peer.script else "torch"
-            source = str(case.source(framework)) if peer.script in ("steps_keras.py", "steps_torch.py") else ""
+            source = str(case.source(framework)) if peer.script not in ("steps_ours.py", "steps_paddle.py") else ""
             worker, told = start(peer, {**asked, "source": source}, options.threads, options.start_seconds, env)
             said.append(told)
             print(f"  {peer.name:18}{told.get('way') or told.get('absent')}", flush=True)
@@ -159,6 +159,7 @@ def wanted(options: argparse.Namespace) -> tuple[list[tuple[Case, int]], list[Pe
 
 def main(words: list[str] | None = None) -> None:
     options = arguments(words)
+    end_on_signals()
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     began = time.perf_counter()
     pairs, peers = wanted(options)

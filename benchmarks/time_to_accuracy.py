@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from convscope import recipe
 from convscope.errors import ConvscopeError
 from peers.environments import ROOT, missing
 from pictures import arrays
-from workers import Gone, Peer, Worker, seen_cores, surroundings
+from workers import Gone, Peer, Worker, end_on_signals, seen_cores, surroundings
 
 OURS = "ours"
 
@@ -105,6 +106,7 @@ def train(words: list[str], threads: int, longest: float, stop_after: float = 0)
     program = ["-m", "convscope"]
     if words[1:2] == ["autocast"]:
         program, words = [str(Path(__file__).parent / "peers" / "autocast.py")], [words[0], *words[2:]]
+    found: dict[str, Any] = {"command": "convscope train " + " ".join(words)}
     with tempfile.TemporaryDirectory() as folder:
         command = [*seen_cores(threads), sys.executable, *program, "train", *words, "--json", "--out", f"{folder}/run"]
         began = time.perf_counter()
@@ -112,29 +114,32 @@ def train(words: list[str], threads: int, longest: float, stop_after: float = 0)
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=surroundings(threads),
             cwd=ROOT,
         )  # fmt: skip
-        assert process.stdout is not None
-        assert process.stderr is not None
-        found: dict[str, Any] = {"command": "convscope train " + " ".join(words)}
-        started = first = None
-        for line in process.stdout:
-            now = time.perf_counter() - began
-            record = json.loads(line) if line.startswith("{") else {}
-            kind = record.get("kind")
-            if kind == "started":
-                started = now
-                found["plan"] = record["plan"]
-                found["plan_seconds"] = float(record["plan"].get("seconds", 0.0))
-            elif kind == "step":
-                first = first or (now, record["step"])
-                found |= {"steps": record["step"], "warm": now - (started or 0.0) + found["plan_seconds"]}
-                found["first_step"], found["last_step"] = first[0], now
-            elif kind == "tested" and "k" not in found:
-                found |= {"k": record["k"], "n": record["n"], "cold": now}
-            if now > longest or (stop_after and started is not None and now - started > stop_after):
-                found["broken_off"] = True
-                process.terminate()
-        errors = process.stderr.read()
-        process.wait()
+        last_call = threading.Timer(longest + 60, process.kill)  # for one that says nothing any more
+        last_call.start()
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            started = 0.0
+            for line in process.stdout:
+                now = time.perf_counter() - began
+                record = json.loads(line) if line.startswith("{") else {}
+                kind = record.get("kind")
+                if kind == "started":
+                    started = now
+                    found |= {"plan": record["plan"], "plan_seconds": float(record["plan"].get("seconds", 0.0))}
+                elif kind == "step":
+                    found |= {"steps": record["step"], "warm": now - started + found["plan_seconds"], "last_step": now}
+                    found.setdefault("first_step", now)
+                elif kind == "tested" and "k" not in found:
+                    found |= {"k": record["k"], "n": record["n"], "cold": now}
+                if now > longest or (stop_after and started and now - started > stop_after):
+                    found["broken_off"] = True
+                    process.terminate()
+            errors = process.stderr.read()
+            process.wait()
+        finally:
+            last_call.cancel()
+            process.kill()
     if "k" not in found and not (found.get("broken_off") and "steps" in found):
         return {"command": found["command"], "absent": " ".join(errors.split())[-300:] or f"code {process.returncode}"}
     return {**found, "whole": time.perf_counter() - began}
@@ -278,7 +283,13 @@ def square(name: str, options: argparse.Namespace) -> dict[str, Any]:
             run |= {"warm": run["warm"] + pace * (steps - run["steps"]), "accuracy": "not checked here"}
         cells.setdefault(f"{who}, {manner}", []).append(run)
         print(f"  {who}, {manner}: {told(run)}", flush=True)
-    return {"machine": records.machine(options.threads), "row": name, "their_steps": steps, "cells": cells}
+    return {
+        "machine": records.machine(options.threads),
+        "row": name,
+        "quick": options.quick,
+        "their_steps": steps,
+        "cells": cells,
+    }
 
 
 def summary(record: dict[str, Any]) -> list[str]:
@@ -335,6 +346,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 
 def main(words: list[str] | None = None) -> None:
     options = arguments(words)
+    end_on_signals()
     began = time.perf_counter()
     usual = QUICK if options.quick else [name for name in ROWS if name != HELD_OUT]
     rows = options.row or [name for name in usual if not options.square or name in SQUARES]

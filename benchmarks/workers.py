@@ -53,6 +53,13 @@ def seen_cores(threads: int) -> list[str]:
     return []
 
 
+def end_on_signals() -> None:
+    """Ctrl-C and SIGTERM end the benchmark through its `finally`s, even where a shell had them ignored: a peer that is
+    stopped would stay for ever."""
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
 class Worker:
     """One child process that speaks the protocol of `peers/protocol.py`."""
 

@@ -2,8 +2,9 @@
 peer's own environment.
 
 The settings come as the first argument, one JSON object. A peer that is timed in blocks (`serve`) says that it is
-ready, then runs as many steps as each line of its input asks for, and says how long they took. A peer that trains says what it
-has reached after each look (`say`). Whatever else a library prints is passed over: only lines that begin with { count.
+ready, then runs as many steps as each line of its input asks for, and says how long they took. A peer that trains says
+what it has reached after each look (`say`). Whatever else a library prints is passed over: only lines that begin with {
+count.
 """
 
 from __future__ import annotations
