@@ -71,13 +71,13 @@ def roof(seconds: float, sizes: tuple[int, ...], triad: int) -> Roof:
 
 
 def layers(case: Case) -> Iterator[tuple[str, str, nn.Module, tuple[int, ...], int, int]]:
-    """Each layer once: label, kind, module, shape of its input (C, H, W), multiply-adds and bytes a picture moves."""
+    """Each layer once: label, kind, module, shape of its input (C, H, W) or (units,), multiply-adds and bytes a picture moves."""
     network = Network(case.text, input=case.input, classes=case.classes)
     seen = set()
     for row in network.sizes.rows:
         if not isinstance(row.item, Layer):
             continue
-        before = (row.before[2], row.before[0], row.before[1])
+        before = (row.before[-1], *row.before[:-1])  # channels first, as PyTorch has them
         key = (row.item.kind, before, row.after, str(row.item.options))
         if key in seen:
             continue
@@ -105,8 +105,7 @@ def measured(case: Case, batch: int, top: Roof, seconds: float) -> list[dict[str
     for label, kind, module, shape, macs, moved in layers(case):
         line: dict[str, Any] = {"layer": label, "kind": kind, "input": shape, "multiply_adds": macs * batch}
         weights = 4 * sum(p.numel() for p in module.parameters())
-        flat = kind == "dense" and shape[1:] == (1, 1)
-        x = torch.randn(batch, shape[0]) if flat else torch.randn(batch, *shape)
+        x = torch.randn(batch, *shape)
         for manner in ("plain", "ours"):
             ready, given, way = ours.prepare(module, x) if manner == "ours" else (module, x, "float32")
             try:
