@@ -24,7 +24,7 @@ from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, re
 from convscope.network.build import Network
 from convscope.network.cost import total_parameters
 from convscope.recipe import Recipe
-from convscope.recipe.realise import realise
+from convscope.recipe.realise import Realised, realise
 from convscope.report import page
 from convscope.report.progress import Progress as Reading
 from convscope.report.terminal import Terminal
@@ -108,6 +108,7 @@ def train_records(
     base: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
+    plain: bool = False,
     **more: Any,
 ) -> Iterator[Record]:
     """Train, and yield the records of it as they come; the run's folder keeps them too.
@@ -115,7 +116,8 @@ def train_records(
     word: a bundled recipe, a recipe file, a data set's name, a folder, a .csv, or a DataSet. network: text, a .net
     file, a run or model file whose network is meant, a `Network` or any module; a module learns in place, from the
     weights that it has. settings and further keywords change the recipe (`epochs=1`, `learning_rate=0.01`,
-    `{"optimizer.name": "adam"}`). out: the run's folder (`runs/NAME` unless given).
+    `{"optimizer.name": "adam"}`). out: the run's folder (`runs/NAME` unless given). plain: PyTorch as it
+    comes, float32, without this machine's fast ways.
     """
     chosen, name, notes = begin.recipe_of(word, network, {**(settings or {}), **more}, base or Path())
     if isinstance(network, nn.Module) and isinstance(word, DataSet):
@@ -130,6 +132,7 @@ def train_records(
         stop=stop,
         progress=progress,
         notes=notes,
+        plain=plain,
     )
 
 
@@ -144,6 +147,7 @@ def carry_out(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
     notes: list[str] | None = None,
+    plain: bool = False,
 ) -> Iterator[Record]:
     """One recipe, from data to report: what `train` of the command line and of Python is."""
     started = time.perf_counter()
@@ -176,8 +180,13 @@ def carry_out(
         if chosen.from_sha256 not in ("", digest):
             said.append(f"{chosen.from_} is no longer what this recipe was written for: the numbers will differ")
         resolved = resolved.model_copy(update={"from_sha256": digest})
-    plan = kernels.plan()
+    begun = time.perf_counter()
+    plan = _plan(realised, where, plain)
+    said += kernels.take(plan)
+    train = resolved.train.model_copy(update={"precision": plan["precision"]})
+    resolved = resolved.model_copy(update={"train": train})
     loop = Loop(Job(realised.network, realised.data, resolved, None, where, stop, plan))
+    loop.elapsed = time.perf_counter() - begun  # making a plan is a part of training
     folder = Run.create(out)  # nothing is left behind by what can't begin
     loop.job.checkpoints = folder.checkpoint_path
     if folder.path != out:
@@ -190,6 +199,17 @@ def carry_out(
         folder.log(Note(told))
     first = transfer.records(loop, resolved.from_sha256, spent, progress) if trained is not None else ()
     yield from _logged(folder, _train(folder, loop, plan, said, started, first, progress))
+
+
+def _plan(realised: Realised, where: torch.device, plain: bool) -> dict[str, Any]:
+    """The plan of a new run; the process keeps the memory that a step frees, unless the plan is PyTorch as it comes."""
+    if plain:
+        return kernels.plain()
+    kernels.keep_freed()
+    train, preprocess = realised.recipe.train, realised.data.preprocess
+    batch = min(train.batch_size, len(realised.data.train))
+    shape = (batch, preprocess.channels, *preprocess.input_size)
+    return kernels.plan(realised.network, shape, precision=train.precision, where=where)
 
 
 def resume(
@@ -223,7 +243,8 @@ def resume(
         kept = recipe.with_settings(kept, {"data": place})
     elif data is None:
         refuse_gone(folder)
-    notes = kernels.apply(folder.plan)
+    kernels.keep_freed()
+    notes = kernels.take(folder.plan)
     saved = checkpoint.latest(folder.checkpoint_path)
     realised = realise(
         kept, module=None if kept.network else network, data=data, split_file=folder.split_path, progress=progress

@@ -25,19 +25,19 @@ def test_a_plan_is_plain_data() -> None:
     assert json.loads(json.dumps(plan)) == plan
     assert plan["precision"] == "float32"
     assert plan["threads"] == torch.get_num_threads()
-    assert kernels.apply(plan) == []
+    assert kernels.take(plan) == []
 
 
 def test_a_stored_plan_is_taken_again() -> None:
     stored = kernels.plan() | {"threads": torch.get_num_threads() + 1}
-    assert kernels.apply(stored) == []
+    assert kernels.take(stored) == []
     assert torch.get_num_threads() == stored["threads"]
-    assert kernels.apply({}) == []
+    assert kernels.take({}) == []
 
 
 @pytest.mark.parametrize("name", ["torch", "capability"])
 def test_what_differs_is_said(name: str) -> None:
-    (note,) = kernels.apply(kernels.plan() | {name: "other"})
+    (note,) = kernels.take(kernels.plan() | {name: "other"})
     assert note.startswith(f"this run began with {name} other and goes on with ")
     assert note.endswith("the bits may differ from a run that was not interrupted")
 

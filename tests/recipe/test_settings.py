@@ -151,7 +151,7 @@ def test_values_that_are_refused(text: str, sentence: str) -> None:
         ("epochs = 1\nbatch_size = 0", "[train] batch_size must be a whole number of at least 1. Got 0."),
         ('epochs = 1\nloss = "crossentropy"', "[train] loss: unknown word 'crossentropy', did you mean"),
         ("epochs = 1\nlabel_smoothing = 1", "[train] label_smoothing must be a number of at least 0 and below 1."),
-        ('epochs = 1\nprecision = "float16"', "[train] precision: unknown word 'float16', did you mean 'float32'?"),
+        ('epochs = 1\nprecision = "float16"', "[train] precision: unknown word 'float16', did you mean 'bfloat16'?"),
         ("epochs = 1\nclip = -1", "[train] clip must be a number of at least 0. Got -1."),
         ("epochs = 1\npatience = -1", "[train] patience must be a whole number of at least 0. Got -1."),
         ('epochs = 1\nkeep = "first"', "[train] keep: unknown word 'first'"),

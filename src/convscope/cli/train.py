@@ -51,6 +51,9 @@ def command(
         ),
     ] = "",
     set_: Annotated[list[str] | None, Option("--set", help="any key of the recipe: optimizer.momentum=0.8")] = None,
+    plain: Annotated[
+        bool, Option("--plain", help="PyTorch as it comes: float32, without this machine's fast ways")
+    ] = False,
     resume: Annotated[str, Option(help="go on with an interrupted run's folder")] = "",
     quiet: Annotated[bool, Option("--quiet", "-q", help="print the score only")] = False,
     json: Annotated[bool, Option("--json", help="print the records, one JSON object a line")] = False,
@@ -68,7 +71,7 @@ def command(
         if channels:
             settings["input.channels"] = channels
     settings |= read_settings(set_ or [])
-    if resume and (x or settings.keys() - {"data"} or out):
+    if resume and (x or settings.keys() - {"data"} or out or plain):
         raise ConvscopeError(
             "--resume goes on with a run as it was begun: give nothing beside it but --device, --quiet, --json, and "
             "--data where its pictures have moved."
@@ -87,7 +90,9 @@ def command(
 
         if resume:
             return api.resume(resume, place=data, device=device, stop=stop, progress=progress)
-        return api.train_records(word, settings=settings, out=out, device=device, stop=stop, progress=progress)
+        return api.train_records(
+            word, settings=settings, out=out, device=device, stop=stop, progress=progress, plain=plain
+        )
 
     return watch(begin, quiet=quiet, as_json=json)[0]
 

@@ -1,36 +1,124 @@
 """How this machine carries out a training step, as plain data. A plan never changes the mathematics beyond rounding.
 
-This version has one plan: float32, channels last (in memory the maps of a position lie side by side, which spares
-oneDNN a reordering before each convolution), as many threads as the process has. It is kept in the run, and a run that
-is resumed takes the stored one.
+It says the precision of activations (weights, statistics, losses and all that is reported are float32), the layout in
+memory (channels last: the maps of a position lie side by side, which spares oneDNN a reordering before each
+convolution), the threads, and for single layers what they do otherwise. It is kept in the run, and a run that is
+resumed takes the stored one. What was measured once is remembered by machine, versions and network.
 """
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from convscope import files
+from convscope.data.places import cache_folder
 from convscope.errors import ConvscopeError
+from convscope.kernels.trial import Shape, choose
+from convscope.network.build import Network
+from convscope.run import environment
+
+_CACHE_FORMAT = 1
+"""Goes up where a plan of an earlier version would be read wrongly, or would be slower than today's."""
 
 
-def plan() -> dict[str, Any]:
-    """The plan for a new run here."""
+def plain() -> dict[str, Any]:
+    """PyTorch as it comes: float32, one map after the other. What the fast ways are measured against."""
     return {
         "precision": "float32",
-        "layout": "channels_last",
+        "layout": "contiguous",
+        "order": False,
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "capability": torch.backends.cpu.get_cpu_capability(),
+        **_here(),
     }
 
 
-def apply(stored: dict[str, Any]) -> list[str]:
+def plan(
+    network: nn.Module | None = None,
+    shape: Shape | None = None,
+    *,
+    precision: str = "auto",
+    where: torch.device | None = None,
+    anew: bool = False,
+) -> dict[str, Any]:
+    """The plan for a new run here.
+
+    network, shape: what is trained and (N, C, H, W) of its batches; without them, or for a module of one's own, it is
+    float32. precision: `auto` is bfloat16 where it was measured to be faster here, else as said. anew: measure,
+    whatever is remembered. Costs up to two seconds once; then nothing.
+    """
+    found: dict[str, Any] = {
+        "precision": "float32" if precision == "auto" else precision,
+        "layout": "channels_last",
+        "order": True,
+        "threads": torch.get_num_threads(),
+        "layers": {},
+        **_here(),
+    }
+    where = where or torch.device("cpu")
+    if where.type == "cuda" and precision == "auto" and torch.cuda.is_bf16_supported():
+        return found | {"precision": "bfloat16"}
+    if where.type != "cpu" or not isinstance(network, Network) or shape is None:
+        return found
+    return found | _remembered(network, shape, precision, anew)
+
+
+def narrow() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware; without it, bfloat16 is far slower than float32."""
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
+
+
+def _here() -> dict[str, Any]:
+    return {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
+
+
+def _remembered(network: Network, shape: Shape, precision: str, anew: bool) -> dict[str, Any]:
+    """What was chosen here before for this network, or is chosen now."""
+    machine = environment()
+    about = {
+        **{key: machine[key] for key in ("processor", "cpu_flags", "cores", "threads")},
+        **_here(), "format": _CACHE_FORMAT, "network": network.text, "shape": list(shape), "precision": precision,
+        "most": _most_isa(),
+    }  # fmt: skip
+    key = files.sha256_bytes(json.dumps(about, sort_keys=True).encode("utf-8"))[:32]
+    path = cache_folder() / "plans" / f"{key}.json"
+    if not anew and (kept := _read(path)) is not None:
+        return kept
+    chosen = choose(network, shape, narrow() and precision != "float32", must=precision == "bfloat16")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(path, {"format": files.FORMAT, "plan": chosen})
+    except OSError:
+        pass  # a folder that can't be written to: measured again next time
+    return chosen
+
+
+def _most_isa() -> str:
+    """What the environment forbids oneDNN to use: a plan made under it holds under it alone."""
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A remembered choice; None where there is none, or none that can be used."""
+    try:
+        kept = files.read_json(path)["plan"]
+    except (OSError, ConvscopeError, KeyError, TypeError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) and {"precision", "threads", "layers"} <= kept.keys() else None
+
+
+def take(stored: dict[str, Any]) -> list[str]:
     """Take a stored plan again; gives one sentence for each thing that differs here, so that bits may differ too."""
     threads = int(stored.get("threads") or 0)
     if threads and threads != torch.get_num_threads():
         torch.set_num_threads(threads)
-    now = plan()
+    now = {**_here(), "threads": torch.get_num_threads()}
     return [
         f"this run began with {name} {stored[name]} and goes on with {now[name]}: the bits may differ from a run that "
         "was not interrupted"

@@ -16,8 +16,9 @@ from convscope.network import init, whiten
 from convscope.network.layers import MODULES
 from convscope.network.shapes import NetworkError, Sized, Sizes, option, resolve
 from convscope.network.source import named
+from convscope.network.walk import Walk, flat
 from convscope.notation import canonical, parse, write_out
-from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence
+from convscope.notation.tree import Aux, Layer
 
 
 class _Scope(nn.Module):
@@ -125,19 +126,27 @@ class Network(_Scope):
         its label, or one inside it, is kept; what is kept under its own label is its logits (N, classes), not the data
         that it hands on. Raises NetworkError for an unknown label, and where `init=whiten` has seen no pictures yet.
         """
+        self.check_filled()
+        wanted: dict[str, Tensor | None] = dict.fromkeys(keep or ())
+        for label in wanted:
+            if label not in self.labels:
+                raise NetworkError(unknown("layer", label, self.labels))
+        logits = flat(Walk(self._call, wanted).sequence(self.sizes.body, x))
+        if keep is None:
+            return logits
+        return logits, {label: tensor for label, tensor in wanted.items() if tensor is not None}
+
+    def check_filled(self) -> None:
+        """Raises NetworkError where `init=whiten` has seen no pictures yet."""
         if self._unfilled:
             raise NetworkError(
                 f"{', '.join(sorted(self._unfilled))} starts as init=whiten, which takes its filters from training "
                 "pictures. Call network.whiten(pictures) once before the first forward pass."
             )
-        wanted: dict[str, Tensor | None] = dict.fromkeys(keep or ())
-        for label in wanted:
-            if label not in self.labels:
-                raise NetworkError(unknown("layer", label, self.labels))
-        logits = _flat(self._sequence(self.sizes.body, x, wanted))
-        if keep is None:
-            return logits
-        return logits, {label: tensor for label, tensor in wanted.items() if tensor is not None}
+
+    def layer(self, label: str) -> nn.Module:
+        """The module of a layer, by its label."""
+        return self._called[label]
 
     def after(self, label: str, x: Tensor) -> Tensor:
         """What the rest of the network makes of x: (N, ...), which has left the top-level item `label`: its logits.
@@ -149,48 +158,15 @@ class Network(_Scope):
         names = [item.name for item in items]
         if label not in names:
             raise NetworkError(unknown("layer outside of all branches", label, names))
+        walk = Walk(self._call)
         for item in items[names.index(label) + 1 :]:
-            x = self._item(item, x, {})
-        return _flat(x)
+            x = walk.item(item, x)
+        return flat(x)
 
-    def _sequence(self, sequence: Sequence, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
-        for item in sequence.items:
-            x = self._item(item, x, kept)
-        return x
-
-    def _item(self, item: Item, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
-        if isinstance(item, Aux):
-            self._aux(item, x, kept)
-            return x
-        y = self._called[item.name](x) if isinstance(item, Layer) else self._form(item, x, kept)
-        if item.name in kept:
-            kept[item.name] = y
+    def _call(self, layer: Layer, x: Tensor) -> Tensor:
+        y = self._called[layer.name](x)
+        assert isinstance(y, Tensor)
         return y
-
-    def _form(self, item: Branches | Regions, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
-        if isinstance(item, Regions):
-            return self._regions(item, x, kept)
-        outs = [self._sequence(branch, x, kept) for branch in item.branches]
-        return sum(outs[1:], outs[0]) if item.kind == "add" else torch.cat(outs, 1)
-
-    def _regions(self, item: Regions, x: Tensor, kept: dict[str, Tensor | None]) -> Tensor:
-        """Each part of x: (N, C, H, W) through its own copy of the body, and put back in its place."""
-        rows, columns = item.grid
-        if x.shape[2] % rows or x.shape[3] % columns:
-            raise NetworkError(
-                f"{item.name} cuts its maps into {rows}x{columns} equal parts. Got maps of {x.shape[2]}x{x.shape[3]}. "
-                "Give pictures of a size that divides."
-            )
-        cells = [cell for band in x.chunk(rows, 2) for cell in band.chunk(columns, 3)]
-        outs = [self._sequence(part, cell, kept) for part, cell in zip(item.parts, cells, strict=True)]
-        return torch.cat([torch.cat(outs[i : i + columns], 3) for i in range(0, len(outs), columns)], 2)
-
-    def _aux(self, item: Aux, x: Tensor, kept: dict[str, Tensor | None]) -> None:
-        """Run a side classifier, where it or a layer inside it is kept: prediction must not pay for it."""
-        if any(label == item.name or label.startswith(f"{item.name}.") for label in kept):
-            logits = _flat(self._sequence(item.body, x, kept))
-            if item.name in kept:
-                kept[item.name] = logits
 
     def whiten(self, pictures: Tensor) -> None:
         """Fill a first layer that starts as `init=whiten` from pictures (N, C, H, W) as the network sees them.
@@ -208,8 +184,3 @@ class Network(_Scope):
         done = super().load_state_dict(state_dict, strict=strict, assign=assign)
         self._unfilled -= {name for name in self._unfilled if f"{name}.weight" in state_dict}
         return done
-
-
-def _flat(logits: Tensor) -> Tensor:
-    """An end of N x classes x 1 x 1 as (N, classes); any other as it is."""
-    return logits.flatten(1) if logits.dim() == 4 and logits.shape[2:] == (1, 1) else logits

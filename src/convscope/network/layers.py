@@ -45,16 +45,21 @@ def convolution(
 ) -> Tensor:  # fmt: skip
     """Cross-correlation. x: (N, C_in, H, W), weight: (C_out, C_in / groups, kh, kw), bias: (C_out,) or one a position
     (C_out, H', W'); gives (N, C_out, H', W')."""
-    kernel = (weight.shape[2], weight.shape[3])
-    down, across = _axes(x, kernel, stride, dilation, padding, False)
+    x, pads = _framed(x, (weight.shape[2], weight.shape[3]), stride, padding, dilation, border)
     shared = bias if bias is not None and bias.dim() == 1 else None
-    if border == 0 and _native(x, down, across, kernel, stride, dilation):
-        y = F.conv2d(x, weight, shared, stride, (down.before, across.before), dilation, groups)
-    else:
-        mode = border if isinstance(border, str) else "constant"
-        x = _surround(x, down, across, mode, 0.0 if isinstance(border, str) else float(border))
-        y = F.conv2d(x, weight, shared, stride, 0, dilation, groups)
+    y = F.conv2d(x, weight, shared, stride, pads, dilation, groups)
     return y if bias is None or shared is not None else y + bias
+
+
+def _framed(
+    x: Tensor, kernel: Size, stride: Size, padding: Padding | Size, dilation: Size, border: str | float
+) -> tuple[Tensor, Size]:
+    """x with what lies outside of it added where PyTorch's padding can't, and the padding that is left to PyTorch."""
+    down, across = _axes(x, kernel, stride, dilation, padding, False)
+    if border == 0 and _native(x, down, across, kernel, stride, dilation):
+        return x, (down.before, across.before)
+    mode = border if isinstance(border, str) else "constant"
+    return _surround(x, down, across, mode, 0.0 if isinstance(border, str) else float(border)), (0, 0)
 
 
 def _native(x: Tensor, down: Windows, across: Windows, kernel: Size, stride: Size, dilation: Size) -> bool:
@@ -155,6 +160,12 @@ class Conv(_Learned):
         return convolution(
             x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.border
         )
+
+
+def surrounded(x: Tensor, conv: Conv) -> tuple[Tensor, Size]:
+    """What a convolution reads of x: (N, C_in, H, W), and the padding (zeros, both sides alike) still to be added."""
+    kernel = (conv.weight.shape[2], conv.weight.shape[3])
+    return _framed(x, kernel, conv.stride, conv.padding, conv.dilation, conv.border)
 
 
 class JoinedConv(Conv):

@@ -150,7 +150,7 @@ def _resolved(recipe: Recipe, data: DataSet, network: nn.Module) -> Recipe:
         "mean": preprocess.mean if not preprocess.per_picture else (0.0,) * preprocess.channels,
         "std": preprocess.std if not preprocess.per_picture else (1.0,) * preprocess.channels,
     }
-    train: dict[str, Any] = {"precision": "float32"}
+    train: dict[str, Any] = {}
     if recipe.train.loss == "auto":
         train["loss"] = "rbf" if _ends_in_rbf(network) else "cross-entropy"
     return recipe.model_copy(

@@ -136,9 +136,10 @@ class TrainSettings(Settings):
         "the mean over all outputs (the digits tutorial's); 'rbf': LeNet-5's, where the network ends in rbf",
     )
     label_smoothing: Share = Field(default=0.0, description="the share of each label that is spread over all classes")
-    precision: Literal["auto", "float32"] = Field(
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="'auto': bfloat16 in training where this machine is faster with it; 'float32': never",
+        description="of activations in training; 'auto': bfloat16 where it was measured to be faster on this machine, "
+        "else float32. Weights, scores and predictions are always float32",
     )
     freeze: tuple[str, ...] = Field(
         default=(),

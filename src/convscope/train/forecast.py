@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from convscope.network.build import Network
@@ -11,10 +13,17 @@ from convscope.network.memory import OPTIMIZER_COPIES, training_memory
 MOST_EPOCHS_OF_A_BUDGET = 200
 """A budget that would allow more passes than this ends early: small data is learned by then."""
 
-LOOK_SHARE = 1 / 3
+_LOOK_SHARE = 1 / 3
 """What one picture costs in a look at the validation split, in parts of what it costs in training: forward alone."""
 
 _RESERVE = 0.98
+
+
+def look_share(plan: dict[str, Any]) -> float:
+    """The same by a plan, which may make training cheaper and never a look, since that is float32."""
+    steps = plan.get("trial", {}).get("seconds of a step", {})
+    faster = steps["float32"] / steps["bfloat16"] if plan["precision"] == "bfloat16" and "bfloat16" in steps else 1.0
+    return _LOOK_SHARE * max(1.0, faster)
 
 
 def steps_in(seconds: float, seconds_a_step: float) -> int:

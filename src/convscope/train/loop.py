@@ -35,6 +35,8 @@ from convscope.train import checkpoint, first_step, forecast, freeze, loss, nonf
 from convscope.train.batches import Batches
 
 _SAVE_EVERY_SECONDS = 20.0
+_LOOKED_AT = 128
+"""So many pictures of the first batch at most are looked at before training, which is in float32."""
 _SAVE_SHARE = 0.05
 """Checkpoints take at most about this share of the time: a large network's are further apart."""
 
@@ -81,6 +83,7 @@ class Loop:
         self.batches = Batches(self.train_set, self.preprocess, job.recipe, job.device)
         self.class_weights = weights
         self._freeze()
+        self.forward = kernels.apply(job.plan, self.network)
         self.optimizer = optim.build(self.network, job.recipe.optimizer)
         self.average = copy.deepcopy(self.network) if self.settings.ema else None
         self.step = 0
@@ -135,16 +138,19 @@ class Loop:
             torch.manual_seed(draws.key(self.seed, "dropout", step) >> 1)
             yield
 
-    def _forward(self, x: Tensor) -> tuple[Tensor, list[tuple[float, Tensor]]]:
+    def _forward(self, x: Tensor, forward: Callable[..., Any]) -> tuple[Tensor, list[tuple[float, Tensor]]]:
         """The logits, and those of each side classifier with its weight in the loss."""
         if not isinstance(self.network, Network) or not self.network.aux:
-            return self.network(x), []
-        logits, kept = self.network(x, keep=self.network.aux)
+            return forward(x), []
+        logits, kept = forward(x, keep=self.network.aux)
         return logits, [(weight, kept[label]) for label, weight in self.network.aux.items()]
 
-    def _objective(self, x: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def _objective(
+        self, x: Tensor, labels: Tensor, step: int, forward: Callable[..., Any] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The logits and what training makes small, by the plan's ways or by those of `forward`."""
         with self._drawn(step):
-            logits, sides = self._forward(x.contiguous(memory_format=self.layout))
+            logits, sides = self._forward(x.contiguous(memory_format=self.layout), forward or self.forward)
         wanted = (len(x), len(self.job.data.classes))
         if logits.shape != wanted:
             raise ConvscopeError(
@@ -184,10 +190,13 @@ class Loop:
             yield self.first_look()
         seconds_a_step = self.measure()
         self._zero = begin - self.elapsed
-        self.prelude += time.perf_counter() - begin
         self._planned_at = self._tick()
+        if not self.step:
+            self.prelude = self.elapsed
+        else:
+            self.prelude += time.perf_counter() - begin
         pictures = len(self.validation_set) / max(1, len(self.train_set))
-        with_looks = seconds_a_step * (1 + forecast.LOOK_SHARE * pictures)
+        with_looks = seconds_a_step * (1 + forecast.look_share(self.job.plan) * pictures)
         self._look_seconds = with_looks * self.batches.an_epoch - seconds_a_step * self.batches.an_epoch
         if not self.total_steps:
             self.total_steps = self._plan_steps(with_looks)
@@ -350,10 +359,11 @@ class Loop:
     def first_look(self) -> Diagnosis:
         """What the first batch shows before anything is learned from it; all stays as it was."""
         self.train_mode()
-        x, labels = self.batches.batch(self.batches.rows(0)[0], 0)
+        x, labels = self.batches.batch(self.batches.rows(0)[0][:_LOOKED_AT], 0)
         return first_step.diagnose(
-            self.network, x, labels, lambda: self._objective(x, labels, 0), self.loss, name=self.settings.loss
-        )
+            self.network, x, labels, lambda: self._objective(x, labels, 0, self.network), self.loss,
+            name=self.settings.loss,
+        )  # fmt: skip
 
     # ---- how long, how much ------------------------------------------------------------------------------------
 

@@ -1,0 +1,194 @@
+"""Which ways are fastest here: a network's own step and each of its convolutions, tried on random numbers.
+
+First the precision of the whole step, then for each distinct convolution the way to its weights' gradient. A choice
+must win by a tenth, or the first in a fixed order stands. What would run in bfloat16 is held against float32 first.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.kernels.convolve import PLAIN, convolve, ways
+from convscope.kernels.forward import Forward
+from convscope.network.at_rest import buffers_kept
+from convscope.network.build import Network
+from convscope.network.cost import multiply_adds
+from convscope.network.layers import Conv, JoinedConv, surrounded
+from convscope.network.shapes import Sized, numbers
+from convscope.notation.tree import Layer, Size
+
+MUST_WIN = 1.1
+TOLERANCE = 0.02
+"""Of the largest value: how far a convolution in bfloat16 may be off. Eight bits and sums in float32 give 0.003."""
+
+_STEP_WORK = 16e9  # operations of a timed step: less than a tenth of a second in float32
+_SMALL_STEP = 2e9  # below this a second thread may cost more than it brings
+_LAYER_WORK = 4e9
+_CHECKED = 2  # pictures at which a convolution is held against float32
+_SECONDS = 1.0  # after so long no more layers are tried
+
+Shape = tuple[int, int, int, int]
+Choice = dict[str, Any]
+
+
+def choose(network: Network, shape: Shape, narrow: bool, must: bool = False) -> Choice:
+    """`precision`, `threads` and `layers` of a plan, with what was measured under `trial`.
+
+    shape: (N, C, H, W) of a batch. narrow: whether bfloat16 is among the choices; must: the only one. Parameters,
+    gradients, statistics, threads and the caller's random numbers stay as they are.
+    """
+    gradients = {name: p.grad for name, p in network.named_parameters()}
+    threads = torch.get_num_threads()
+    try:
+        with buffers_kept(network), torch.random.fork_rng(devices=[]):
+            return _choose(network, shape, narrow, must, threads)
+    finally:
+        torch.set_num_threads(threads)
+        for name, p in network.named_parameters():
+            p.grad = gradients[name]
+
+
+def _choose(network: Network, shape: Shape, narrow: bool, must: bool, threads: int) -> Choice:
+    work = 6 * sum(multiply_adds(row) for row in network.sizes.rows)  # of a picture's step
+    pictures = max(2, min(shape[0], int(_STEP_WORK / max(work, 1))))
+    x = torch.randn(pictures, *shape[1:]).contiguous(memory_format=torch.channels_last)
+
+    def seconds(plan: Choice) -> float:
+        return _step_seconds(Forward(network, plan), network, x, shape[0])
+
+    chosen: Choice = {"precision": "float32", "threads": threads, "layers": {}}
+    steps = {"float32": seconds(chosen)}
+    if narrow or must:
+        steps["bfloat16"] = seconds({"precision": "bfloat16"})
+        if must or steps["float32"] > MUST_WIN * steps["bfloat16"]:
+            chosen["precision"] = "bfloat16"
+    if threads > 1 and work * shape[0] < _SMALL_STEP:
+        torch.set_num_threads(1)
+        steps["1 thread"] = seconds(chosen)
+        if steps[chosen["precision"]] > MUST_WIN * steps["1 thread"]:
+            chosen["threads"] = 1
+        torch.set_num_threads(chosen["threads"])
+    measured: dict[str, dict[str, float]] = {}
+    if chosen["precision"] == "bfloat16":
+        chosen["layers"], measured = _layers(network, shape[0])
+    chosen["trial"] = {"pictures": pictures, "seconds of a step": steps, "seconds of a weight gradient": measured}
+    return chosen
+
+
+def _step_seconds(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor, batch: int) -> float:
+    """Forward and backward of a whole batch. Where x is less, two sizes tell what a step costs by itself (the weights)
+    and what each picture adds."""
+    whole = _seconds(forward, network, x)
+    if len(x) >= batch or len(x) < 4:
+        return whole * batch / len(x) if len(x) < batch else whole
+    half = len(x) // 2
+    each = max(0.0, whole - _seconds(forward, network, x[:half])) / (len(x) - half)
+    return whole + each * (batch - len(x))
+
+
+def _seconds(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor) -> float:
+    """The faster of two, after one that finds memory and kernels."""
+    training = network.training
+    network.train()
+    best = math.inf
+    for turn in range(3):
+        network.zero_grad(set_to_none=True)
+        begin = time.perf_counter()
+        forward(x).float().square().mean().backward()  # type: ignore[no-untyped-call]
+        seconds = time.perf_counter() - begin
+        best = min(best, seconds) if turn or seconds > _SECONDS else best
+        if seconds > _SECONDS:
+            break
+    network.train(training)
+    return best
+
+
+# ---- convolutions ----------------------------------------------------------------------------------------------------
+
+
+def _layers(network: Network, batch: int) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, float]]]:
+    """What each convolution does otherwise than usual, and the seconds of the ways that were tried, by label."""
+    begin = time.perf_counter()
+    found: dict[object, tuple[dict[str, str], dict[str, float]]] = {}
+    layers: dict[str, dict[str, str]] = {}
+    measured: dict[str, dict[str, float]] = {}
+    for row in network.sizes.rows:
+        module = network.layer(row.item.name) if isinstance(row.item, Layer) else None
+        if not isinstance(module, Conv) or isinstance(module, JoinedConv):
+            continue
+        key = _key(row, module)
+        if key not in found:
+            found[key] = _tried(row, module, batch, timed=time.perf_counter() - begin < _SECONDS)
+        chosen, seconds = found[key]
+        if chosen:
+            layers[row.item.name] = chosen
+        if seconds:
+            measured[row.item.name] = seconds
+    return layers, measured
+
+
+def _key(row: Sized, conv: Conv) -> object:
+    shape = tuple(conv.weight.shape)
+    return row.before, shape, conv.stride, conv.padding, conv.dilation, conv.groups, conv.border, conv.bias is None
+
+
+def _tried(row: Sized, conv: Conv, batch: int, *, timed: bool) -> tuple[dict[str, str], dict[str, float]]:
+    """What a convolution does otherwise than usual, and the seconds of each way that was tried."""
+    high, wide, channels = row.before
+    x = torch.randn(_CHECKED, channels, high, wide).contiguous(memory_format=torch.channels_last)
+    if not _agrees(x, conv, PLAIN):
+        return {"precision": "float32"}, {}
+    framed, padding = surrounded(x, conv)
+    kernel: Size = (conv.weight.shape[2], conv.weight.shape[3])
+    maps: Size = (framed.shape[2], framed.shape[3])
+    tries = ways(kernel, conv.stride, padding, maps, conv.groups, conv.dilation)
+    if len(tries) == 1 or not timed:
+        return {}, {}
+    pictures = int(_LAYER_WORK / (2 * max(multiply_adds(row), 1)))
+    pictures = max(16, min(batch, pictures) // 16 * 16)
+    seconds = {way: _gradient_seconds(row, conv, pictures, way) for way in tries if _agrees(x, conv, way)}
+    best = min(seconds, key=lambda way: seconds[way])
+    if seconds[PLAIN] > MUST_WIN * seconds[best]:
+        return {"weight gradient": best}, seconds
+    return {}, seconds
+
+
+def _gradient_seconds(row: Sized, conv: Conv, pictures: int, way: str) -> float:
+    """The gradient of the weights alone: the fastest of three, after one that finds memory and kernels."""
+    high, wide, channels = row.before
+    x = torch.randn(pictures, channels, high, wide, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    x, padding = surrounded(x, conv)
+    weight = conv.weight.detach().requires_grad_()
+    y = convolve(x, weight, None, conv.stride, padding, conv.dilation, conv.groups, way)
+    back = torch.ones_like(y)
+    best = math.inf
+    for turn in range(4):
+        begin = time.perf_counter()
+        torch.autograd.grad(y, weight, back, retain_graph=turn < 3)
+        best = min(best, time.perf_counter() - begin) if turn else best
+    return best
+
+
+def _agrees(x: Tensor, conv: Conv, way: str) -> bool:
+    """Whether output and gradients in bfloat16 are those of float32, within TOLERANCE of the largest value."""
+    found = []
+    for precision, by in ((torch.float32, PLAIN), (torch.bfloat16, way)):
+        given = x.to(precision).requires_grad_()
+        framed, padding = surrounded(given, conv)
+        weight = conv.weight.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+        shared = conv.bias.detach() if conv.bias is not None and conv.bias.dim() == 1 else None
+        y = convolve(framed, weight, shared, conv.stride, padding, conv.dilation, conv.groups, by)
+        back = torch.linspace(-1, 1, y.numel()).view(y.shape).to(precision)
+        found.append([y, *torch.autograd.grad(y, [given, weight], back)])
+    return all(_near(narrow, wide) for wide, narrow in zip(*found, strict=True))
+
+
+def _near(narrow: Tensor, wide: Tensor) -> bool:
+    off = (narrow.detach().float() - wide.detach()).abs().max()
+    return bool(off <= TOLERANCE * wide.detach().abs().max()) or not numbers(tuple(wide.shape))
