@@ -8,6 +8,7 @@ resumed takes the stored one. What was measured once is remembered by machine, v
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -84,18 +85,15 @@ def _remembered(network: Network, shape: Shape, precision: str, anew: bool) -> d
     about = {
         **{key: machine[key] for key in ("processor", "cpu_flags", "cores", "threads")},
         **_here(), "format": _CACHE_FORMAT, "network": network.text, "shape": list(shape), "precision": precision,
-        "most": _most_isa(),
+        "classes": network.sizes.classes, "most": _most_isa(), "narrow": narrow(),
     }  # fmt: skip
     key = files.sha256_bytes(json.dumps(about, sort_keys=True).encode("utf-8"))[:32]
     path = cache_folder() / "plans" / f"{key}.json"
     if not anew and (kept := _read(path)) is not None:
         return kept
     chosen = choose(network, shape, narrow() and precision != "float32", must=precision == "bfloat16")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError, ConvscopeError):  # a folder that can't be written to: measured again next time
         files.write_json(path, {"format": files.FORMAT, "plan": chosen})
-    except OSError:
-        pass  # a folder that can't be written to: measured again next time
     return chosen
 
 

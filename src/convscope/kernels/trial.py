@@ -1,7 +1,10 @@
 """Which ways are fastest here: a network's own step and each of its convolutions, tried on random numbers.
 
-First the precision of the whole step, then for each distinct convolution the way to its weights' gradient. A choice
-must win by a tenth, or the first in a fixed order stands. What would run in bfloat16 is held against float32 first.
+First each distinct convolution's way to its weights' gradient, then the precision of the whole step. A choice must win
+by a tenth, or the first in a fixed order stands. What would run in bfloat16 is held against float32 first.
+
+Ways are compared by the processor time of one thread, which is the same on a busy machine: several threads wait for
+each other, and where another program runs, they wait for that.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from convscope.kernels.convolve import PLAIN, convolve, ways
 from convscope.kernels.forward import Forward
 from convscope.network.at_rest import buffers_kept
 from convscope.network.build import Network
-from convscope.network.cost import multiply_adds
+from convscope.network.cost import multiply_adds, total_parameters
 from convscope.network.layers import Conv, JoinedConv, surrounded
 from convscope.network.shapes import Sized, numbers
 from convscope.notation.tree import Layer, Size
@@ -27,9 +30,10 @@ MUST_WIN = 1.1
 TOLERANCE = 0.02
 """Of the largest value: how far a convolution in bfloat16 may be off. Eight bits and sums in float32 give 0.003."""
 
-_STEP_WORK = 16e9  # operations of a timed step: less than a tenth of a second in float32
+_STEP_WORK = 8e9  # operations of a timed step: less than a tenth of a second of one thread in float32
+_STEP_USES = 50  # a network of which each weight is used less often a picture is most of all its weights
 _SMALL_STEP = 2e9  # below this a second thread may cost more than it brings
-_LAYER_WORK = 4e9
+_LAYER_WORK = 2e9
 _CHECKED = 2  # pictures at which a convolution is held against float32
 _SECONDS = 1.0  # after so long no more layers are tried
 
@@ -56,27 +60,23 @@ def choose(network: Network, shape: Shape, narrow: bool, must: bool = False) -> 
 
 def _choose(network: Network, shape: Shape, narrow: bool, must: bool, threads: int) -> Choice:
     work = 6 * sum(multiply_adds(row) for row in network.sizes.rows)  # of a picture's step
-    pictures = max(2, min(shape[0], int(_STEP_WORK / max(work, 1))))
+    heavy = _STEP_USES * total_parameters(network.sizes) > work  # few pictures would tell of the weights alone
+    pictures = max(2, min(shape[0], max(16 if heavy else 2, int(_STEP_WORK / max(work, 1)))))
     x = torch.randn(pictures, *shape[1:]).contiguous(memory_format=torch.channels_last)
-
-    def seconds(plan: Choice) -> float:
-        return _step_seconds(Forward(network, plan), network, x, shape[0])
-
-    chosen: Choice = {"precision": "float32", "threads": threads, "layers": {}}
-    steps = {"float32": seconds(chosen)}
-    if narrow or must:
-        steps["bfloat16"] = seconds({"precision": "bfloat16"})
-        if must or steps["float32"] > MUST_WIN * steps["bfloat16"]:
-            chosen["precision"] = "bfloat16"
-    if threads > 1 and work * shape[0] < _SMALL_STEP:
-        torch.set_num_threads(1)
-        steps["1 thread"] = seconds(chosen)
-        if steps[chosen["precision"]] > MUST_WIN * steps["1 thread"]:
-            chosen["threads"] = 1
-        torch.set_num_threads(chosen["threads"])
+    plain: Choice = {"precision": "float32", "threads": threads, "layers": {}}
+    steps: dict[str, float] = {}
     measured: dict[str, dict[str, float]] = {}
-    if chosen["precision"] == "bfloat16":
-        chosen["layers"], measured = _layers(network, shape[0])
+    torch.set_num_threads(1)
+    chosen = plain
+    if narrow or must:
+        layers, measured = _layers(network, shape[0])
+        chosen = plain | {"precision": "bfloat16", "layers": layers}
+        for plan in (plain, chosen):
+            steps[plan["precision"]] = _step_seconds(Forward(network, plan), network, x, shape[0])
+        if not must and steps["float32"] <= MUST_WIN * steps["bfloat16"]:
+            chosen = plain
+    if threads > 1 and work * shape[0] < _SMALL_STEP:
+        chosen["threads"] = _fewest(threads, Forward(network, chosen), network, x)
     chosen["trial"] = {"pictures": pictures, "seconds of a step": steps, "seconds of a weight gradient": measured}
     return chosen
 
@@ -92,16 +92,28 @@ def _step_seconds(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Te
     return whole + each * (batch - len(x))
 
 
-def _seconds(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor) -> float:
-    """The faster of two, after one that finds memory and kernels."""
+def _fewest(threads: int, forward: Forward, network: Network, x: Tensor) -> int:
+    """1, or `threads` where these finish a small step a tenth sooner: here it is the clock that counts."""
+    alone = _seconds(forward, network, x, time.perf_counter, turns=6)
+    torch.set_num_threads(threads)
+    together = _seconds(forward, network, x, time.perf_counter, turns=6)
+    torch.set_num_threads(1)
+    return threads if alone > MUST_WIN * together else 1
+
+
+def _seconds(
+    forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor,
+    clock: Callable[[], float] = time.thread_time, turns: int = 3,
+) -> float:  # fmt: skip
+    """The fastest of several, after one that finds memory and kernels."""
     training = network.training
     network.train()
     best = math.inf
-    for turn in range(3):
+    for turn in range(turns):
         network.zero_grad(set_to_none=True)
-        begin = time.perf_counter()
+        begin = clock()
         forward(x).float().square().mean().backward()  # type: ignore[no-untyped-call]
-        seconds = time.perf_counter() - begin
+        seconds = clock() - begin
         best = min(best, seconds) if turn or seconds > _SECONDS else best
         if seconds > _SECONDS:
             break
@@ -114,7 +126,7 @@ def _seconds(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor)
 
 def _layers(network: Network, batch: int) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, float]]]:
     """What each convolution does otherwise than usual, and the seconds of the ways that were tried, by label."""
-    begin = time.perf_counter()
+    begin = time.thread_time()
     found: dict[object, tuple[dict[str, str], dict[str, float]]] = {}
     layers: dict[str, dict[str, str]] = {}
     measured: dict[str, dict[str, float]] = {}
@@ -124,7 +136,7 @@ def _layers(network: Network, batch: int) -> tuple[dict[str, dict[str, str]], di
             continue
         key = _key(row, module)
         if key not in found:
-            found[key] = _tried(row, module, batch, timed=time.perf_counter() - begin < _SECONDS)
+            found[key] = _tried(row, module, batch, timed=time.thread_time() - begin < _SECONDS)
         chosen, seconds = found[key]
         if chosen:
             layers[row.item.name] = chosen
@@ -152,15 +164,15 @@ def _tried(row: Sized, conv: Conv, batch: int, *, timed: bool) -> tuple[dict[str
         return {}, {}
     pictures = int(_LAYER_WORK / (2 * max(multiply_adds(row), 1)))
     pictures = max(16, min(batch, pictures) // 16 * 16)
-    seconds = {way: _gradient_seconds(row, conv, pictures, way) for way in tries if _agrees(x, conv, way)}
+    seconds = {way: _gradient_seconds(row, conv, pictures, way) for way in tries}
     best = min(seconds, key=lambda way: seconds[way])
-    if seconds[PLAIN] > MUST_WIN * seconds[best]:
+    if seconds[PLAIN] > MUST_WIN * seconds[best] and _agrees(x, conv, best):
         return {"weight gradient": best}, seconds
     return {}, seconds
 
 
 def _gradient_seconds(row: Sized, conv: Conv, pictures: int, way: str) -> float:
-    """The gradient of the weights alone: the fastest of three, after one that finds memory and kernels."""
+    """The gradient of the weights alone: the faster of two, after one that finds memory and kernels."""
     high, wide, channels = row.before
     x = torch.randn(pictures, channels, high, wide, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
     x, padding = surrounded(x, conv)
@@ -168,10 +180,10 @@ def _gradient_seconds(row: Sized, conv: Conv, pictures: int, way: str) -> float:
     y = convolve(x, weight, None, conv.stride, padding, conv.dilation, conv.groups, way)
     back = torch.ones_like(y)
     best = math.inf
-    for turn in range(4):
-        begin = time.perf_counter()
-        torch.autograd.grad(y, weight, back, retain_graph=turn < 3)
-        best = min(best, time.perf_counter() - begin) if turn else best
+    for turn in range(3):
+        begin = time.thread_time()
+        torch.autograd.grad(y, weight, back, retain_graph=turn < 2)
+        best = min(best, time.thread_time() - begin) if turn else best
     return best
 
 
