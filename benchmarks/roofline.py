@@ -71,7 +71,8 @@ def roof(seconds: float, sizes: tuple[int, ...], triad: int) -> Roof:
 
 
 def layers(case: Case) -> Iterator[tuple[str, str, nn.Module, tuple[int, ...], int, int]]:
-    """Each layer once: label, kind, module, shape of its input (C, H, W) or (units,), multiply-adds and bytes a picture moves."""
+    """Each layer once: label, kind, module, shape of its input, (C, H, W) or (units,), then multiply-adds and bytes
+    moved for a picture."""
     network = Network(case.text, input=case.input, classes=case.classes)
     seen = set()
     for row in network.sizes.rows:

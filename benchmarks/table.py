@@ -31,8 +31,8 @@ def times(found: tuple[float, float, float]) -> str:
 
 
 def rows(head: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    """A table in Markdown."""
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines)]
+    """A table in Markdown, after the empty line that it needs."""
+    return ["", *(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines))]
 
 
 def accuracy_rows(found: list[dict[str, Any]]) -> Iterator[list[str]]:
