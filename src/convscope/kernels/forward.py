@@ -23,6 +23,9 @@ Function = Callable[[Tensor], Tensor]
 IN_FLOAT32 = ("rbf", "softmax", "lrn")
 """Kinds that take the difference, the exponential or the power of what they see: 8 bits are too few for it."""
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""What a plan may say of activations."""
+
 _KEEP_THE_LARGEST = ("relu", "relu6")
 """What never falls where its input rises, and is 0 where its gradient is: after a maximum it gives the same numbers and
 gradients as before it, from a quarter of the values."""
@@ -33,13 +36,17 @@ class Forward:
 
     def __init__(self, network: Network, plan: dict[str, Any]) -> None:
         self.network = network
-        self.precision = torch.bfloat16 if plan.get("precision") == "bfloat16" else torch.float32
+        self.precision = PRECISIONS[plan.get("precision", "float32")]
         self.functions: dict[str, Function] = {}
         self._orders: dict[int, Sequence] = {}
         layers: dict[str, dict[str, str]] = plan.get("layers", {})
+        ends = network.sizes.body.items[-1].name  # the layer whose numbers are the logits
         for row in network.sizes.rows:
             if isinstance(row.item, Layer):
-                self.functions[row.item.name] = self._function(row.item, layers.get(row.item.name, {}))
+                name = row.item.name
+                self.functions[name] = of_layer(
+                    row.item, network.layer(name), layers.get(name, {}), self.precision, last=name == ends
+                )
 
     @overload
     def __call__(self, x: Tensor) -> Tensor: ...
@@ -47,8 +54,7 @@ class Forward:
     def __call__(self, x: Tensor, keep: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]: ...
     def __call__(self, x: Tensor, keep: Iterable[str] | None = None) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """x: (N, C, H, W) float32, channels last, to logits (N, classes) float32; keep as in `Network.forward`."""
-        self.network.check_filled()
-        wanted: dict[str, Tensor | None] = dict.fromkeys(keep or ())
+        wanted = self.network.wanted(keep)
         body = self.network.sizes.body
         logits = flat(_Walk(self, wanted).sequence(body, x.to(self.precision))).float()
         if keep is None:
@@ -65,21 +71,21 @@ class Forward:
             self._orders[id(sequence)] = dataclasses.replace(sequence, items=tuple(items))
         return self._orders[id(sequence)]
 
-    def _function(self, layer: Layer, chosen: dict[str, str]) -> Function:
-        module = self.network.layer(layer.name)
-        narrow = self.precision == torch.bfloat16
-        if not narrow or chosen.get("precision") == "float32" or layer.kind in IN_FLOAT32:
-            return (lambda x: module(x.float())) if narrow else module
-        if isinstance(module, Conv) and not isinstance(module, JoinedConv):
-            return _convolution(module, chosen.get("weight gradient", PLAIN), self.precision)
-        if isinstance(module, Dense):
-            return _dense(module, self.precision, last=layer.name == self._last)
-        return module
 
-    @property
-    def _last(self) -> str:
-        """The layer that ends the network: its numbers are the logits."""
-        return self.network.sizes.body.items[-1].name
+def of_layer(
+    layer: Layer, module: nn.Module, chosen: dict[str, str], precision: torch.dtype, *, last: bool
+) -> Function:
+    """How a plan of this precision computes a layer. chosen: what the plan says of it; last: whether it gives the
+    logits."""
+    if precision == torch.float32:
+        return module
+    if chosen.get("precision") == "float32" or layer.kind in IN_FLOAT32:
+        return lambda x: module(x.float())
+    if isinstance(module, Conv) and not isinstance(module, JoinedConv):
+        return _convolution(module, chosen.get("weight gradient", PLAIN), precision)
+    if isinstance(module, Dense):
+        return _dense(module, precision, last=last)
+    return module
 
 
 class _Walk(Walk):

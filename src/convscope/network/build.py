@@ -126,23 +126,24 @@ class Network(_Scope):
         its label, or one inside it, is kept; what is kept under its own label is its logits (N, classes), not the data
         that it hands on. Raises NetworkError for an unknown label, and where `init=whiten` has seen no pictures yet.
         """
-        self.check_filled()
-        wanted: dict[str, Tensor | None] = dict.fromkeys(keep or ())
-        for label in wanted:
-            if label not in self.labels:
-                raise NetworkError(unknown("layer", label, self.labels))
+        wanted = self.wanted(keep)
         logits = flat(Walk(self._call, wanted).sequence(self.sizes.body, x))
         if keep is None:
             return logits
         return logits, {label: tensor for label, tensor in wanted.items() if tensor is not None}
 
-    def check_filled(self) -> None:
-        """Raises NetworkError where `init=whiten` has seen no pictures yet."""
+    def wanted(self, keep: Iterable[str] | None) -> dict[str, Tensor | None]:
+        """The labels to be kept, with nothing in them yet. Raises NetworkError as `forward` does."""
         if self._unfilled:
             raise NetworkError(
                 f"{', '.join(sorted(self._unfilled))} starts as init=whiten, which takes its filters from training "
                 "pictures. Call network.whiten(pictures) once before the first forward pass."
             )
+        wanted: dict[str, Tensor | None] = dict.fromkeys(keep or ())
+        for label in wanted:
+            if label not in self.labels:
+                raise NetworkError(unknown("layer", label, self.labels))
+        return wanted
 
     def layer(self, label: str) -> nn.Module:
         """The module of a layer, by its label."""
