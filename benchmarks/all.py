@@ -18,15 +18,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PARTS: tuple[tuple[str, float, float], ...] = (
-    ("time_to_accuracy.py", 200, 12 * 3600),
-    ("time_to_accuracy.py --square", 70, 3 * 3600),
-    ("steps.py", 110, 4 * 3600),
-    ("roofline.py", 30, 1800),
-    ("prediction.py", 60, 3600),
-    ("isa.py", 70, 4 * 3600),
+    ("time_to_accuracy.py", 190, 12 * 3600),
+    ("time_to_accuracy.py --square", 55, 3 * 3600),
+    ("steps.py", 100, 4 * 3600),
+    ("roofline.py", 25, 1800),
+    ("prediction.py", 55, 3600),
+    ("isa.py", 40, 4 * 3600),
     ("cold_start.py", 40, 900),
     ("decode.py", 25, 600),
-    ("loading.py", 60, 1800),
+    ("loading.py", 45, 1800),
 )
 """What is run, and the most seconds that it may take: quick, and in full."""
 QUICK_WORDS = {

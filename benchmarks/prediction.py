@@ -14,7 +14,7 @@ from typing import Any
 import records
 import steps
 from networks import CASES, Case
-from workers import Peer, end_on_signals
+from workers import Peer, end_on_signals, named
 
 PEERS = {
     peer.name: peer
@@ -26,7 +26,7 @@ PEERS = {
         Peer("openvino, float32", "predict_runtime.py", "runtimes", {"runtime": "openvino", "manner": "float32"}),
     )
 }
-QUICK = (("tutorial-b-mnist", 1), ("resnet18", 1))
+QUICK = (("tutorial-b-mnist", 1),)
 
 
 def rows(options: Any) -> Iterator[tuple[Case, int]]:
@@ -44,7 +44,7 @@ def rows(options: Any) -> Iterator[tuple[Case, int]]:
 def main(words: list[str] | None = None) -> None:
     options = steps.arguments(words)
     end_on_signals()
-    names = [name for name in options.peers.split(";" if ";" in options.peers else ",") if name]
+    names = named(options.peers)
     if unknown := [name for name in names if name not in PEERS]:
         raise SystemExit(f"there is no {', '.join(unknown)}. These exist: {'; '.join(PEERS)}.")
     for case, batch in rows(options):

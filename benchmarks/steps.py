@@ -18,7 +18,7 @@ from typing import Any
 
 import records
 from networks import CASES, Case
-from workers import Peer, Worker, alternate, end_on_signals, start
+from workers import Peer, Worker, alternate, end_on_signals, named, start
 
 PEERS = {
     peer.name: peer
@@ -121,9 +121,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", default="", help="names, separated by commas")
     parser.add_argument("--batches", default="", help="only these")
-    parser.add_argument(
-        "--peers", default="", help="names, separated by commas; 'best flags' stands for the torch of it"
-    )
+    parser.add_argument("--peers", default="", help="names, separated by commas, or by ; where one has a comma")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--blocks", type=int, default=0, help="blocks of each peer (7; 3 with --quick)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a block")
@@ -142,8 +140,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 def wanted(options: argparse.Namespace) -> tuple[list[tuple[Case, int]], list[Peer]]:
     """The networks with their batches, and the peers; raises SystemExit for a name that isn't there."""
     names = [name.strip() for name in options.networks.split(",") if name.strip()]
-    peers = [name.strip() for name in options.peers.split(";" if ";" in options.peers else ",") if name.strip()]
-    peers = ["torch, best flags" if name == "best flags" else name for name in peers]
+    peers = named(options.peers)
     for given, known in ((names, CASES), (peers, PEERS)):
         if unknown := [name for name in given if name not in known]:
             raise SystemExit(f"there is no {', '.join(unknown)}. These exist: {'; '.join(known)}.")

@@ -33,7 +33,7 @@ from convscope import recipe
 from convscope.errors import ConvscopeError
 from peers.environments import ROOT, missing
 from pictures import arrays
-from workers import Gone, Peer, Worker, end_on_signals, seen_cores, surroundings
+from workers import Gone, Peer, Worker, end_on_signals, named, seen_cores, surroundings
 
 OURS = "ours"
 
@@ -91,7 +91,7 @@ ROWS = {
 }  # fmt: skip
 HELD_OUT = "fashion-mnist"
 """Run once, by its name: no setting may be chosen by what it says."""
-QUICK = ("mnist-99.2", "cifar10-3000-steps", "digits")
+QUICK = ("mnist-99.2", "digits", "cifar10-3000-steps")
 SQUARES = {"mnist-99.2": "tutorial-b-mnist", "cifar10-3000-steps": "tutorial-b-cifar10"}
 LONGEST = 1800.0
 """Seconds after which a peer's training is broken off and reckoned."""
@@ -228,7 +228,8 @@ def task(name: str, options: argparse.Namespace) -> dict[str, Any]:
         print(f"  {who:24}seed {seed}: {told(run)}", flush=True)
     if name == "digits" and runs[OURS]:
         for run in runs[OURS]:
-            run["svc"] = svc(run["seed"])
+            if "k" in run:
+                run["svc"] = svc(run["seed"], run["n"])
     found: dict[str, Any] = {key: verdict(peers[key], runs[key], row.target) for key in peers}
     target = row.target
     if target is None and row.peers and found.get(row.peers[0].peer.name, {}).get("seen"):
@@ -248,8 +249,11 @@ def told(run: dict[str, Any]) -> str:
     return f"{score}{run['warm']:.1f} s of training, {run.get('cold', run['whole']):.1f} s in all"
 
 
-def svc(seed: int) -> tuple[int, int]:
-    """k of n of SVC(gamma=0.001) on the split of this seed, trained on all that our network may use."""
+def svc(seed: int, n: int) -> tuple[int, int]:
+    """k of n of SVC(gamma=0.001) on the split of this seed, trained on all that our network may use.
+
+    Raises SystemExit where the recipe's test split isn't the usual one any more: nothing would be paired then.
+    """
     from sklearn.svm import SVC
 
     from convscope.data.store import load
@@ -258,6 +262,10 @@ def svc(seed: int) -> tuple[int, int]:
     data = load("digits", seed=seed)
     x, labels = (np.concatenate(pair) for pair in zip(flat(data.train), flat(data.validation), strict=True))
     test, wanted = flat(data.test)
+    if len(wanted) != n:
+        raise SystemExit(
+            f"both must be asked the same pictures. The recipe's test split has {n}, the SVC's {len(wanted)}."
+        )
     return int((SVC(gamma=0.001).fit(x, labels).predict(test) == wanted).sum()), len(wanted)
 
 
@@ -326,21 +334,23 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=0, help="of ours, in place of the row's")
     parser.add_argument("--peer-seeds", type=int, default=0, help="of a peer (3; 1 with --quick)")
     parser.add_argument("--rival-seeds", type=int, default=2, help="of the same recipe in plain PyTorch")
-    parser.add_argument("--peers", default="", help="names, separated by commas; ours is one of them")
+    parser.add_argument(
+        "--peers", default="", help="names, separated by commas, or by ; where one has a comma; ours is one of them"
+    )
     parser.add_argument("--peer-seconds", type=float, default=LONGEST, help="break a peer's training off, and reckon")
     parser.add_argument("--longest", type=float, default=3 * LONGEST, help="break one of our trainings off")
     parser.add_argument("--pace-seconds", type=float, default=30, help="of their recipe in the square, for its pace")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--square", action="store_true", help="their recipe and ours, plain and with our kernels")
     parser.add_argument("--limit", type=float, default=0, help="begin no further row after so many seconds")
-    parser.add_argument("--quick", action="store_true", help="three rows, two seeds, 20 seconds of each peer")
+    parser.add_argument("--quick", action="store_true", help="three rows, two seeds, 6 seconds of each peer")
     parser.add_argument("--dry", action="store_true", help="keep no record")
     options = parser.parse_args(words)
     if options.quick:
-        options.peer_seconds, options.longest = min(options.peer_seconds, 20), min(options.longest, 120)
+        options.peer_seconds, options.longest = min(options.peer_seconds, 6), min(options.longest, 120)
         options.seeds, options.pace_seconds = options.seeds or 2, 5
     options.peer_seeds = options.peer_seeds or (1 if options.quick else 3)
-    options.names = [name.strip() for name in options.peers.split(",")] if options.peers else None
+    options.names = named(options.peers) if options.peers else None
     return options
 
 

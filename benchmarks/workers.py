@@ -39,6 +39,11 @@ class Peer:
     env: dict[str, str] = field(default_factory=dict)
 
 
+def named(words: str) -> list[str]:
+    """Peers as somebody types them: separated by ; or, where there is none, by commas, which some names have."""
+    return [name.strip() for name in words.split(";" if ";" in words else ",") if name.strip()]
+
+
 def surroundings(threads: int, more: dict[str, str] | None = None) -> dict[str, str]:
     """The environment variables of a child: so many threads in whatever library it brings."""
     counts = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
