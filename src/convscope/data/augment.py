@@ -19,6 +19,7 @@ from convscope import draws
 from convscope.errors import ConvscopeError, unknown
 
 PadMode = Literal["zero", "replicate", "reflect"]
+Flip = bool | Literal["alternating"]
 _GRID_PADDING = {"zero": "zeros", "replicate": "border", "reflect": "reflection"}
 
 
@@ -28,8 +29,10 @@ class Augment:
 
     crop: the picture is padded by so many pixels on each side and a random window of its size is taken.
     shift: it is moved by at most so many pixels up or down, and left or right; adds up with `crop` to one move.
-    flip: left and right are exchanged in half of the cases.
+    flip: left and right are exchanged in half of the cases; "alternating": in every second epoch, for half of the
+        pictures in the even ones and for the other half in the odd ones, so that two epochs show both.
     rotate: it is turned by at most so many degrees either way about the middle of the window (bilinear).
+    zoom: height and width are stretched, each by itself, by a factor from 1 - zoom to 1 + zoom about the same middle.
     pad_mode: what comes in from outside: "zero" (black), "replicate" (the border) or "reflect" (a mirror there).
     brightness: a number from [-brightness, brightness], of 0..255, is added to all values.
     contrast: (low, high): each value's distance from its channel's mean in this picture is multiplied by a number
@@ -41,8 +44,9 @@ class Augment:
 
     crop: int = 0
     shift: int = 0
-    flip: bool = False
+    flip: Flip = False
     rotate: float = 0.0
+    zoom: float = 0.0
     pad_mode: PadMode = "zero"
     brightness: float = 0.0
     contrast: tuple[float, float] = (1.0, 1.0)
@@ -54,8 +58,10 @@ class Augment:
             value = getattr(self, name)
             if type(value) is not int or value < 0:
                 raise ConvscopeError(f"{name} must be a whole number of pixels, 0 for none. Got {value!r}.")
-        if type(self.flip) is not bool:
-            raise ConvscopeError(f"flip must be true or false. Got {self.flip!r}.")
+        if type(self.flip) is not bool and self.flip != "alternating":
+            raise ConvscopeError(f"flip must be true, false or 'alternating'. Got {self.flip!r}.")
+        if not (_is_number(self.zoom) and 0 <= self.zoom < 1):
+            raise ConvscopeError(f"zoom must be a share of the size, from 0 to below 1. Got {self.zoom!r}.")
         if not (_is_number(self.rotate) and 0 <= self.rotate <= 180):
             raise ConvscopeError(f"rotate must be degrees from 0 to 180. Got {self.rotate!r}.")
         if not (_is_number(self.brightness) and 0 <= self.brightness <= 255):
@@ -103,13 +109,24 @@ class Augment:
         top, left = (
             self._offsets(ids, seed, epoch, axis, batch.shape[2 + axis] - size[axis]) for axis in (0, 1)
         )  # each (N,): where the window begins in the picture, perhaps outside
-        mirrored = draws.uniform(seed, epoch, ids, "augment.flip") < 0.5 if self.flip else np.zeros(len(ids), bool)
-        if self.rotate:
-            degrees = (2 * draws.uniform(seed, epoch, ids, "augment.rotate") - 1) * self.rotate
-            return _resampled(batch, size, top, left, mirrored, np.deg2rad(degrees), self.pad_mode)
+        mirrored = self._mirrored(ids, seed, epoch)
+        if self.rotate or self.zoom:
+            angle = np.deg2rad((2 * draws.uniform(seed, epoch, ids, "augment.rotate") - 1) * self.rotate)
+            scales = [
+                1 + (2 * draws.uniform(seed, epoch, ids, f"augment.zoom{axis}") - 1) * self.zoom if self.zoom else 1.0
+                for axis in (0, 1)
+            ]
+            return _resampled(batch, size, top, left, mirrored, angle, (scales[0], scales[1]), self.pad_mode)
         if size == tuple(batch.shape[2:]) and not (top.any() or left.any() or mirrored.any()):
             return batch
         return _looked_up(batch, size, top, left, mirrored, self.pad_mode)
+
+    def _mirrored(self, ids: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.bool_]:
+        """(N,) whether left and right are exchanged."""
+        if self.flip == "alternating":
+            first: NDArray[np.bool_] = draws.uniform(seed, 0, ids, "augment.flip") < 0.5
+            return first ^ (epoch % 2 == 1)
+        return draws.uniform(seed, epoch, ids, "augment.flip") < 0.5 if self.flip else np.zeros(len(ids), bool)
 
     def _offsets(self, ids: NDArray[np.int64], seed: int, epoch: int, axis: int, room: int) -> NDArray[np.int64]:
         """(N,) first row (axis 0) or column (axis 1) of each window. room: how much larger the picture is."""
@@ -199,14 +216,20 @@ def _resampled(
     left: NDArray[np.int64],
     mirrored: NDArray[np.bool_],
     angle: NDArray[np.float64],
+    scales: tuple[NDArray[np.float64] | float, NDArray[np.float64] | float],
     pad_mode: PadMode,
 ) -> torch.Tensor:
-    """Each picture's window turned by `angle` radians about its own middle, bilinear: float32 (N, C, h, w)."""
+    """Each picture's window turned by `angle` radians and stretched by `scales` (down, across) about its own middle,
+    bilinear: float32 (N, C, h, w)."""
     height, width = batch.shape[2:]
     cos, sin = (np.asarray(of(angle), np.float32)[:, None, None] for of in (np.cos, np.sin))
     down = (np.arange(size[0], dtype=np.float32) - (size[0] - 1) / 2)[None, :, None]  # from the middle, (1, h, 1)
     right = (np.arange(size[1], dtype=np.float32) - (size[1] - 1) / 2)[None, None, :]  # (1, 1, w)
     sign = np.where(mirrored, -1, 1).astype(np.float32)[:, None, None]
+    if not (isinstance(scales[0], float) and isinstance(scales[1], float)):  # what lies at 1 comes from 1 / scale
+        down, right = (
+            axis / np.asarray(by, np.float32).reshape(-1, 1, 1) for axis, by in zip((down, right), scales, strict=True)
+        )
     middle_y = (top + (size[0] - 1) / 2).astype(np.float32)[:, None, None]
     middle_x = (left + (size[1] - 1) / 2).astype(np.float32)[:, None, None]
     # grid_sample counts from -1 (the first pixel's middle) to 1 (the last one's).

@@ -22,7 +22,7 @@ HEAP_LOSS = 0.4
 """What lies idle between the smaller blocks of a heap, in parts of these: glibc 2.36, over the peaks of seven networks
 0.2 to 0.7. An allocation of the same size often doesn't fit where one was freed, since each is aligned anew."""
 
-OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2}
+OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2, "muon": 1}
 """What an optimizer remembers, in copies of the weights: momentum; or both moments."""
 
 

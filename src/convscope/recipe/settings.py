@@ -205,17 +205,28 @@ class TrainSettings(Settings):
 class OptimizerSettings(Settings):
     """What turns a gradient into a step."""
 
-    name: Literal["sgd", "adam", "adamw"] = Field(default="sgd", description="the rule of the step")
+    name: Literal["sgd", "adam", "adamw", "muon"] = Field(
+        default="sgd",
+        description="the rule of the step; 'muon': orthogonal steps for the filters of convolutions, sgd for the rest",
+    )
     learning_rate: Positive = Field(
-        default_factory=lambda before: 0.05 if before.get("name") == "sgd" else 1e-3,
-        description="the largest rate of the schedule; 0.05 for sgd and 0.001 for adam and adamw unless given",
+        default_factory=lambda before: {"sgd": 0.05, "muon": 0.24}.get(before.get("name", "sgd"), 1e-3),
+        description="the largest rate of the schedule; 0.05 for sgd, 0.001 for adam and adamw, 0.24 for muon unless "
+        "given",
     )
     weight_decay: NotNegative = Field(
         default=0.0,
         description="times half the squared weights, added to the loss (adamw: subtracted apart from the gradient); "
         "on weights of conv and dense only, never on biases and normalisation",
     )
-    momentum: Share = Field(default=0.9, description="sgd: the share of the last step that goes on")
+    momentum: Share = Field(
+        default_factory=lambda before: 0.6 if before.get("name") == "muon" else 0.9,
+        description="sgd, muon: the share of the last step that goes on; 0.6 for muon, else 0.9, unless given",
+    )
+    other_rate: Positive = Field(
+        default=0.05, description="muon: the largest rate of what isn't a filter: biases, normalisation, dense layers"
+    )
+    other_momentum: Share = Field(default=0.85, description="muon: the momentum of what isn't a filter")
     nesterov: bool = Field(
         default=True, description="sgd: look ahead by the momentum (Nesterov); off where momentum is 0"
     )
@@ -261,9 +272,16 @@ class AugmentSettings(Settings):
     pad_mode: Literal["zero", "reflect", "replicate"] = Field(
         default="zero", description="what crop, shift and rotate bring in from outside"
     )
-    flip: bool = Field(default=False, description="left and right exchanged for half of the pictures")
+    flip: bool | Literal["alternating"] = Field(
+        default=False,
+        description="left and right exchanged for half of the pictures; 'alternating': for the other half in every "
+        "second epoch",
+    )
     shift: NotNegative = Field(default=0.0, description="moved by at most so many whole pixels in each direction")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(default=0.0, description="turned by at most so many degrees")
+    zoom: Share = Field(
+        default=0.0, description="height and width stretched, each by itself, by a factor from 1 - zoom to 1 + zoom"
+    )
     brightness: Annotated[float, Field(ge=0, le=255)] = Field(
         default=0.0, description="a number from -b to b is added, in units of 0 to 255"
     )

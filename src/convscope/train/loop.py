@@ -257,12 +257,10 @@ class Loop:
 
     def _one_step(self, rows: NDArray[np.int64], epoch: int) -> Step:
         begin = time.perf_counter()
-        rate = schedule.rate(
-            self.job.recipe.schedule, self.job.recipe.optimizer.learning_rate, self.step, self.total_steps,
-            self.batches.an_epoch,
-        )  # fmt: skip
+        base = self.job.recipe.optimizer.learning_rate
+        rate = schedule.rate(self.job.recipe.schedule, base, self.step, self.total_steps, self.batches.an_epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * (group["base"] / base)
         x, labels = self.batches.batch(rows, epoch)
         self.optimizer.zero_grad(set_to_none=True)
         logits, objective = self._objective(x, labels, self.step)

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convscope import kernels
 from convscope.errors import ConvscopeError
 from convscope.recipe import OptimizerSettings
+from convscope.train.muon import Muon
 
 _FUSED = ("cpu", "cuda", "mps")
 """Where PyTorch takes all parameters in one pass; elsewhere it loops over them."""
@@ -22,7 +24,7 @@ def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimi
     """The optimizer of a network's parameters, on the device where they are.
 
     Two groups, in this order: what decays (see `decays`) and what doesn't; every parameter is in one of them, frozen
-    ones too. Raises ConvscopeError where there is nothing to learn.
+    ones too. The largest rate of a group is its `base`. Raises ConvscopeError where there is nothing to learn.
     """
     named = list(network.named_parameters())
     if not named:
@@ -34,7 +36,9 @@ def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimi
         {"params": [p for name, p in named if name in chosen], "weight_decay": settings.weight_decay},
         {"params": [p for name, p in named if name not in chosen], "weight_decay": 0.0},
     ]
-    groups = [group for group in groups if group["params"]]
+    if settings.name == "muon":
+        return _muon(named, chosen, settings)
+    groups = [group | {"base": settings.learning_rate} for group in groups if group["params"]]
     fused = all(p.device.type in _FUSED and p.is_floating_point() for _, p in named)
     rate = settings.learning_rate
     if settings.name == "sgd":
@@ -42,6 +46,22 @@ def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimi
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
     return kind(groups, lr=rate, betas=settings.betas, eps=settings.eps, fused=fused)
+
+
+def _muon(
+    named: list[tuple[str, nn.Parameter]], chosen: set[str], settings: OptimizerSettings
+) -> torch.optim.Optimizer:
+    """Three groups: the filters of convolutions, other weights that decay, and what doesn't decay."""
+    filters = {name for name, p in named if name in chosen and p.ndim == 4 and p[0].numel() > 1}
+    rest = {"base": settings.other_rate, "momentum": settings.other_momentum, "filters": False}
+    groups: list[dict[str, Any]] = [
+        {"params": [p for name, p in named if name in filters], "base": settings.learning_rate,
+         "momentum": settings.momentum, "filters": True},
+        {"params": [p for name, p in named if name in chosen - filters], "weight_decay": settings.weight_decay, **rest},
+        {"params": [p for name, p in named if name not in chosen], **rest},
+    ]  # fmt: skip
+    precision = torch.bfloat16 if kernels.narrow() or named[0][1].is_cuda else torch.float32
+    return Muon([group for group in groups if group["params"]], precision)
 
 
 def decays(network: nn.Module) -> set[str]:
