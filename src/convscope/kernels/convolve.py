@@ -90,7 +90,7 @@ class _Convolution(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             found = _of_weight(gradient, x, weight, stride, padding, way).to(of_weight)
         if of_bias is not None and ctx.needs_input_grad[2]:
-            added = gradient.sum((0, 2, 3), dtype=torch.float32).to(of_bias)
+            added = gradient.sum((0, 2, 3), dtype=of_bias)
         return of_x, found, added, None, None, None
 
 
