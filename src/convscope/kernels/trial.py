@@ -48,6 +48,7 @@ def choose(network: Network, shape: Shape, narrow: bool, must: bool = False) -> 
     gradients, statistics, threads and the caller's random numbers stay as they are.
     """
     gradients = {name: p.grad for name, p in network.named_parameters()}
+    training = {module: module.training for module in network.modules()}
     threads = torch.get_num_threads()
     try:
         with buffers_kept(network), torch.random.fork_rng(devices=[]):
@@ -56,6 +57,8 @@ def choose(network: Network, shape: Shape, narrow: bool, must: bool = False) -> 
         torch.set_num_threads(threads)
         for name, p in network.named_parameters():
             p.grad = gradients[name]
+        for module, was in training.items():
+            module.training = was
 
 
 def _choose(network: Network, shape: Shape, narrow: bool, must: bool, threads: int) -> Choice:
@@ -106,18 +109,18 @@ def _seconds(
     clock: Callable[[], float] = time.thread_time, turns: int = 3,
 ) -> float:  # fmt: skip
     """The fastest of several, after one that finds memory and kernels."""
-    training = network.training
     network.train()
     best = math.inf
     for turn in range(turns):
         network.zero_grad(set_to_none=True)
         begin = clock()
-        forward(x).float().square().mean().backward()  # type: ignore[no-untyped-call]
+        y = forward(x).float().square().mean()
+        if y.requires_grad:  # there are networks that learn nothing
+            y.backward()  # type: ignore[no-untyped-call]
         seconds = clock() - begin
         best = min(best, seconds) if turn or seconds > _SECONDS else best
         if seconds > _SECONDS:
             break
-    network.train(training)
     return best
 
 
