@@ -87,12 +87,14 @@ def layers(case: Case) -> Iterator[tuple[str, str, nn.Module, tuple[int, ...], i
         yield row.item.name, row.item.kind, network.get_submodule(row.item.name), before, multiply_adds(row), moved
 
 
-def timed(module: nn.Module, x: torch.Tensor, *, first: bool, seconds: float) -> tuple[float, float]:
-    """Forward and backward seconds."""
+def timed(
+    function: Callable[[torch.Tensor], torch.Tensor], module: nn.Module, x: torch.Tensor, *, first: bool, seconds: float
+) -> tuple[float, float]:
+    """Forward and backward seconds of a layer; module: what holds its weights."""
     module.train()
     x = x.detach().requires_grad_(not first)
-    forward = fastest(lambda: module(x), seconds)
-    y = module(x)
+    forward = fastest(lambda: function(x), seconds)
+    y = function(x)
     if not y.requires_grad:
         return forward, 0.0
     gradient = torch.randn_like(y)
@@ -103,14 +105,19 @@ def timed(module: nn.Module, x: torch.Tensor, *, first: bool, seconds: float) ->
 def measured(case: Case, batch: int, top: Roof, seconds: float) -> list[dict[str, Any]]:
     """A line a layer."""
     lines: list[dict[str, Any]] = []
+    planned = ours.layers(case.text, case.input, case.classes, batch)
     for label, kind, module, shape, macs, moved in layers(case):
         line: dict[str, Any] = {"layer": label, "kind": kind, "input": shape, "multiply_adds": macs * batch}
         weights = 4 * sum(p.numel() for p in module.parameters())
         x = torch.randn(batch, *shape)
         for manner in ("plain", "ours"):
-            ready, given, way = ours.prepare(module, x) if manner == "ours" else (module, x, "float32")
+            function, way, given, holder = module, "float32", x, module
+            if manner == "ours":
+                function, way, holder = *planned[label][:2], planned[label][2]
+                given = x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+                given = given.to(torch.bfloat16) if "bfloat16" in way else given
             try:
-                forward, backward = timed(ready, given, first=not lines, seconds=seconds)
+                forward, backward = timed(function, holder, given, first=not lines, seconds=seconds)
             except (RuntimeError, TypeError) as error:
                 line[manner] = {"absent": str(error)[:200]}
                 continue

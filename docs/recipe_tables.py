@@ -10,7 +10,11 @@ from convscope.recipe import TABLES, allowed
 
 PAGE = Path(__file__).parent / "recipes.md"
 MARK = "<!-- tables: written by `python docs/recipe_tables.py`, held equal by tests/recipe/test_docs.py -->\n"
-HANGS = {"learning_rate": "`0.05`, or `0.001` for adam, adamw", "warmup": "`0`, or `0.25` for one-cycle"}
+HANGS = {
+    "learning_rate": "`0.05`, `0.001` for adam and adamw, `0.24` for muon",
+    "warmup": "`0`, or `0.25` for one-cycle",
+}
+HANGS["momentum"] = "`0.9`, or `0.6` for muon"
 HANGS["start"] = "`0`, or `0.2` for one-cycle"
 
 

@@ -182,6 +182,7 @@ def carry_out(
         resolved = resolved.model_copy(update={"from_sha256": digest})
     begun = time.perf_counter()
     plan = _plan(realised, where, plain)
+    plan["seconds"] = round(time.perf_counter() - begun, 4)
     said += kernels.take(plan)
     train = resolved.train.model_copy(update={"precision": plan["precision"]})
     resolved = resolved.model_copy(update={"train": train})

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from convscope.kernels.convolve import PLAIN, convolve
 from convscope.network.build import Network
+from convscope.network.ending import last_learned
 from convscope.network.layers import Conv, Dense, JoinedConv, surrounded
 from convscope.network.walk import Walk, flat
-from convscope.notation.tree import Layer, Sequence
+from convscope.notation.tree import Item, Layer, Sequence
 
 Function = Callable[[Tensor], Tensor]
 
@@ -31,6 +32,11 @@ _KEEP_THE_LARGEST = ("relu", "relu6")
 gradients as before it, from a quarter of the values."""
 
 
+def goes_before(pool: Item, activation: Item) -> bool:
+    """Whether a maximum that stands behind an activation may be taken before it."""
+    return pool.kind == "maxpool" and activation.kind in _KEEP_THE_LARGEST
+
+
 class Forward:
     """`forward(x)` and `forward(x, keep=labels)` as `Network.forward` has them; logits are float32."""
 
@@ -40,7 +46,7 @@ class Forward:
         self.functions: dict[str, Function] = {}
         self._orders: dict[int, Sequence] = {}
         layers: dict[str, dict[str, str]] = plan.get("layers", {})
-        ends = network.sizes.body.items[-1].name  # the layer whose numbers are the logits
+        ends = last_learned(network.sizes)  # the logits hang on its numbers alone
         for row in network.sizes.rows:
             if isinstance(row.item, Layer):
                 name = row.item.name
@@ -66,7 +72,7 @@ class Forward:
         if id(sequence) not in self._orders:
             items = list(sequence.items)
             for at in range(1, len(items)):
-                if items[at].kind == "maxpool" and items[at - 1].kind in _KEEP_THE_LARGEST:
+                if goes_before(items[at], items[at - 1]):
                     items[at - 1], items[at] = items[at], items[at - 1]
             self._orders[id(sequence)] = dataclasses.replace(sequence, items=tuple(items))
         return self._orders[id(sequence)]

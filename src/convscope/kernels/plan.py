@@ -71,6 +71,9 @@ def plan(
 
 def narrow() -> bool:
     """Whether this processor multiplies bfloat16 in hardware; without it, bfloat16 is far slower than float32."""
+    most = _most_isa().upper()
+    if most and not any(word in most for word in ("AMX", "BF16", "FP16", "DEFAULT", "ALL")):
+        return False
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
 
