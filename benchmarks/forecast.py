@@ -65,7 +65,7 @@ def seconds(name: str, batch: int, optimizer: str, rounds: int = 3) -> tuple[flo
             nonfinite.all_finite([p.detach() for p in training.network.parameters()])
             training.optimizer.step()
             real = min(real, time.perf_counter() - begin)
-        told = min(told, step_time.measure(sizes, batch, settings).total)
+        told = min(told, step_time.measure(sizes, batch, settings, training.job.plan).total)
     return told, real
 
 

@@ -177,9 +177,10 @@ def test_side_classifiers_stand_apart(say: Command) -> None:
 def test_what_a_step_takes_is_measured(say: Command) -> None:
     words = ["summary", NET, "--input", "8x8x1", "--classes", "10", "--batch-size", "8", "--time"]
     out = say(*words).out
-    assert re.search(r"^time +about [\d.]+ m?s a step of 8 pictures on this machine$", out, re.MULTILINE)
+    assert re.search(r"^time +about [\d.]+ m?s a step of 8 pictures in float32 on this machine$", out, re.MULTILINE)
     assert re.search(r"^label .* ms$", out, re.MULTILINE)
     about = json.loads(say(*words, "--json").out)
+    assert about["precision"] == "float32"
     layers = sum(layer["seconds"] for layer in about["layers"])
     assert about["seconds"]["step"] == pytest.approx(layers + about["seconds"]["optimizer"])
 
@@ -187,7 +188,7 @@ def test_what_a_step_takes_is_measured(say: Command) -> None:
 def test_an_unknown_optimizer(say: Command) -> None:
     said = say("summary", NET, "--input", "8x8x1", "--classes", "3", "--optimizer", "adma")
     assert said.code == 2
-    assert "unknown optimizer 'adma', did you mean 'adam'? These exist: adam, adamw, sgd." in said.err
+    assert "unknown optimizer 'adma', did you mean 'adam'? These exist: adam, adamw, muon, sgd." in said.err
 
 
 def test_the_layers_up_to_the_failing_one(say: Command) -> None:

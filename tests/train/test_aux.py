@@ -16,6 +16,7 @@ from convscope.classifier import Classifier
 from convscope.errors import ConvscopeError
 from convscope.network.build import Network
 from convscope.network.shapes import NetworkError, check_end
+from convscope.network.walk import Walk
 from convscope.run import Epoch, Step
 from convscope.train import checkpoint
 from convscope.train.loop import Loop
@@ -91,7 +92,7 @@ def test_prediction_knows_nothing_of_the_sides(monkeypatch: pytest.MonkeyPatch) 
                 parameter.fill_(float("nan"))
         assert torch.equal(result(x), before)
     ran: list[str] = []
-    monkeypatch.setattr(Network, "_aux", lambda self, item, x, kept: ran.extend(kept))
+    monkeypatch.setattr(Walk, "_aux", lambda self, item, x: ran.extend(self.kept))
     classifier = Classifier(result, training.preprocess, training.job.data.classes)
     classifier.predict(training.validation_set.images[0].transpose(1, 2, 0))
     assert ran == []

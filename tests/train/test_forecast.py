@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from convscope.kernels import forward
 from convscope.network.build import Network
 from convscope.network.memory import training_memory
+from convscope.notation.tree import Layer
 from convscope.recipe import OptimizerSettings
 from convscope.train import forecast, step_time
 
@@ -55,13 +57,47 @@ def test_a_step_is_measured_layer_by_layer() -> None:
     assert took.total == pytest.approx(sum(took.layers.values()) + took.optimizer)
 
 
+def test_a_step_is_measured_as_its_plan_computes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[tuple[str, object, bool]] = []
+    plain = forward.of_layer
+
+    def watched(layer: Layer, module: nn.Module, chosen: dict[str, str], precision: object, *, last: bool) -> object:
+        computed.append((f"{layer.name} {chosen.get('weight gradient', '')}".strip(), precision, last))
+        return plain(layer, module, chosen, precision, last=last)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step_time, "of_layer", watched)
+    text = (
+        "conv 3x3 8, relu, maxpool 2, add( conv 3x3 8 | identity ), conv 3x3 8, lrn, concat( relu | tanh ), gap, dense"
+    )
+    sizes = Network(text, input=(16, 16, 3), classes=4).sizes
+    way = {"weight gradient": "8 side by side"}
+    threads = torch.get_num_threads()
+    plan = {"precision": "bfloat16", "layout": "channels_last", "order": True, "threads": 1, "layers": {"conv3": way}}
+    took = step_time.measure(sizes, 4, OptimizerSettings(), plan)
+    assert took.precision == "bfloat16"
+    assert torch.get_num_threads() == threads
+    assert {precision for _, precision, _ in computed} == {torch.bfloat16}
+    assert [name for name, _, _ in computed if "conv" in name] == ["conv1", "conv2", "conv3 8 side by side"]
+    assert [name for name, _, last in computed if last] == ["dense1"]
+    assert step_time.measure(sizes, 4, OptimizerSettings()).precision == "float32"
+
+
+def test_an_activation_behind_a_maximum_sees_less() -> None:
+    sizes = Network("conv 3x3 8, relu, maxpool 2, tanh, maxpool 2, dense", input=(16, 16, 3), classes=4).sizes
+    rows = {row.item.name: row.before for row in step_time._ordered(list(sizes.rows))}
+    assert rows == {
+        "conv1": (16, 16, 3), "relu1": (8, 8, 8), "pool1": (16, 16, 8), "tanh1": (8, 8, 8), "pool2": (8, 8, 8),
+        "dense1": (4, 4, 8),
+    }  # fmt: skip
+
+
 def test_a_large_layer_is_measured_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
     plain = step_time._step
 
-    def watched(row: object, batch: int) -> object:
+    def watched(trial: object, batch: int) -> object:
         batches.append(batch)
-        return plain(row, batch)  # type: ignore[arg-type]
+        return plain(trial, batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(step_time, "_step", watched)
     monkeypatch.setattr(step_time, "MOST_BYTES", 4 * (16 * 16 * 8 + 16 * 16 * 8) * 3)

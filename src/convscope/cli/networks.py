@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convscope.cli.sizes import read_shape
 from convscope.errors import ConvscopeError
@@ -56,3 +56,16 @@ def sized(given: Given, input: str = "", classes: int | None = None) -> tuple[Tr
     usual = given.input or tree.input
     shape = read_shape(input, usual[2] if usual else None) if input else given.input
     return tree, resolve(write_out(tree), shape, classes or given.classes)
+
+
+def plan_of(text: str, sizes: Sizes, batch_size: int, anew: bool = False) -> dict[str, Any]:
+    """The plan by which training would carry out a network's steps here, remembered or measured."""
+    import torch
+
+    from convscope import kernels
+    from convscope.network.build import Network
+
+    network = Network(text, input=sizes.input, classes=sizes.classes)
+    height, width, channels = network.input
+    network.whiten(torch.randn(16, channels, height, width))  # any pictures: only the time is wanted
+    return kernels.plan(network, (batch_size, channels, height, width), anew=anew)

@@ -46,7 +46,7 @@ def command(
     layers = weigh(sizes)
     total, aux = totals(sizes, layers, aux=False), totals(sizes, layers, aux=True)
     memory = training_memory(sizes, batch_size, optimizer)
-    step = _measured(sizes, batch_size, optimizer) if time else None
+    step = _measured(canonical(tree), sizes, batch_size, optimizer) if time else None
     if json:
         about = {"network": canonical(tree), "input": sizes.input, "classes": sizes.classes, "batch_size": batch_size,
                  "optimizer": optimizer, **_about(layers, total, aux, memory, step)}  # fmt: skip
@@ -56,7 +56,7 @@ def command(
     cells = summary.rows(sizes, shown, total, batch_size, step.layers if step else None)
     below = summary.below(
         total, aux, memory, batch_size, optimizer, folded=any(each.times > 1 for each in shown),
-        seconds=step.total if step else None,
+        seconds=step.total if step else None, precision=step.precision if step else "",
     )  # fmt: skip
     if markdown:
         say(sys.stdout, [*summary.markdown(cells), "", *summary.markdown_list(below)])
@@ -75,11 +75,15 @@ def columns_of(stream: TextIO) -> int:
     return shutil.get_terminal_size().columns if stream.isatty() else PIPE_COLUMNS
 
 
-def _measured(sizes: Sizes, batch_size: int, optimizer: str) -> StepTime:
+def _measured(text: str, sizes: Sizes, batch_size: int, optimizer: str) -> StepTime:
+    from convscope import kernels
+    from convscope.cli.networks import plan_of
     from convscope.recipe import OptimizerSettings
     from convscope.train.step_time import measure
 
-    return measure(sizes, batch_size, OptimizerSettings.model_validate({"name": optimizer}))
+    kernels.keep_freed()  # as training does
+    settings = OptimizerSettings.model_validate({"name": optimizer})
+    return measure(sizes, batch_size, settings, plan_of(text, sizes, batch_size))
 
 
 def _about(
@@ -94,6 +98,7 @@ def _about(
                          "optimizer": memory.optimizer, "activations": memory.activations,
                          "passing": memory.passing, "idle": memory.idle},
         "seconds": {"step": step.total, "optimizer": step.optimizer} if step else None,
+        "precision": step.precision if step else None,
         "layers": [
             {"name": layer.row.item.name, "kind": layer.row.item.kind, "input": layer.row.before,
              "output": layer.row.after, "parameters": layer.parameters, "weights": layer.weights,

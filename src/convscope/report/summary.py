@@ -133,9 +133,10 @@ def markdown(cells: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def below(
-    total: Totals, aux: Totals, memory: Memory, batch_size: int, optimizer: str, *, folded: bool, seconds: float | None
-) -> list[tuple[str, str]]:
-    """What stands under the table: (what, value) each."""
+    total: Totals, aux: Totals, memory: Memory, batch_size: int, optimizer: str, *, folded: bool, seconds: float | None,
+    precision: str = "",
+) -> list[tuple[str, str]]:  # fmt: skip
+    """What stands under the table: (what, value) each. precision: that of the step that takes so many seconds."""
     lines = [
         (
             "parameters",
@@ -156,7 +157,12 @@ def below(
     most = f"about {mebibytes(memory.peak)} with batches of {grouped(batch_size)}, besides the process itself"
     lines.append(("training", f"{most}: {parts}"))
     if seconds is not None:
-        lines.append(("time", f"about {_seconds(seconds)} a step of {plural(batch_size, 'picture')} on this machine"))
+        lines.append(
+            (
+                "time",
+                f"about {_seconds(seconds)} a step of {plural(batch_size, 'picture')} in {precision} on this machine",
+            )
+        )
     if folded:
         lines.append(
             ("turns", "N x stands for N in a row; the numbers are one turn's, but for the field, the last one's")
