@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import NET, Command, write_pictures
+from convscope import kernels
+from convscope.data import places
 from convscope.data.known import KNOWN
+from convscope.network.build import Network
 from convscope.recipe import bundled
 
 
@@ -139,3 +142,39 @@ def test_the_doctor(say: Command) -> None:
     about = json.loads(say("doctor", "--json").out)
     assert about["devices"][0] == "cpu"
     assert about["data"]["digits"] == "embedded"
+
+
+def test_the_doctors_plan(say: Command, measured: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["doctor", "--plan", "conv 3x3 8, relu, maxpool 2, dense", "--input", "12x12x1", "--classes", "3"]
+    out = say(*words, "--batch-size", "16").out
+    assert re.search(r"^pictures +16 a step, 12 x 12 x 1$", out, re.MULTILINE)
+    assert re.search(r"^choice +(float32|bfloat16)", out, re.MULTILINE)
+    assert re.search(r"^threads +\d+$", out, re.MULTILINE)
+    (kept,) = (places.cache_folder() / "plans").iterdir()  # it remembers what it measured
+    about = json.loads(say(*words, "--batch-size", "16", "--json").out)
+    assert about["input"] == [12, 12, 1]
+    assert json.loads(kept.read_text(encoding="utf-8"))["plan"].items() <= about["plan"].items()
+    network = Network(words[2], input=(12, 12, 1), classes=3)
+    assert kernels.plan(network, (16, 1, 12, 12)) == about["plan"]
+    whitened = say("doctor", "--plan", "conv 3x3 8 init=whiten, gap", "--input", "12x12x1", "--classes", "8")
+    assert whitened.code == 0
+    monkeypatch.setattr(kernels, "narrow", lambda: False)
+    assert re.search(r"^bfloat16 +this processor has no instructions for it", say(*words).out, re.MULTILINE)
+    assert re.search(r"^precision +float32 in all that is reported; in training too$", say("doctor").out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--plan", "resnt20"], "unknown network 'resnt20', did you mean 'resnet20'?"),
+        (["--plan", "conv 3x3 8, dense", "--classes", "3"], "the input's size must be known"),
+        (["--plan", "resnet20", "--input", "8x"], "8x"),
+        (["--input", "8x8x1"], "say what steps are measured. There is no --plan."),
+        (["--batch-size", "8"], "convscope doctor --plan resnet20 --batch-size 64"),
+    ],
+)
+def test_what_the_doctor_refuses(say: Command, words: list[str], sentence: str) -> None:
+    said = say("doctor", *words)
+    assert said.code == 2
+    assert said.out == ""
+    assert sentence in said.err

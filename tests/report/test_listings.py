@@ -14,6 +14,7 @@ from convscope.report.listings import (
     evaluate,
     facts,
     mistakes,
+    plan,
     predictions,
     recipes,
     summary,
@@ -84,3 +85,39 @@ def test_data_recipes_doctor() -> None:
     assert "various" in lines[3]
     assert recipes([("mnist", "the digits")])[2] == "mnist   the digits"
     assert facts([("threads", "2"), ("torch", "2.13")]) == ["threads  2", "torch    2.13"]
+
+
+def test_what_a_plan_chose_and_what_it_won() -> None:
+    trial = {
+        "seconds of a step": {"float32": 0.3, "bfloat16": 0.15},
+        "seconds of a weight gradient": {
+            "conv1": {"plain": 0.004, "4 side by side": 0.002},
+            "conv3": {"plain": 0.004, "product": 0.0039},
+        },
+    }
+    layers = {"conv1": {"weight gradient": "4 side by side"}, "conv2": {"precision": "float32"}}
+    made = {"precision": "bfloat16", "threads": 2, "layers": layers, "trial": trial}
+    assert plan(made, 128, (28, 28, 1), narrow=True) == [
+        "pictures  128 a step, 28 x 28 x 1",
+        "step      300 ms in float32, 150 ms in bfloat16: forward and backward, processor time of one thread",
+        "choice    bfloat16, 2.00 x as fast as float32",
+        "threads   2",
+        "",
+        "layer  gradient of its weights            won  what each way took, in ms",
+        "-----  -------------------------------  ------  -------------------------",
+        "conv1  4 side by side                   2.00 x  plain 4, 4 side by side 2",
+        "conv2  float32: bfloat16 is wrong here",
+    ]
+    assert plan(made | {"layers": {}}, 8, (8, 8, 1), narrow=True)[-1] == "every layer goes the usual way"
+    steps = {"seconds of a step": {"float32": 0.3, "bfloat16": 0.29}}
+    slower = made | {"precision": "float32", "layers": {}, "trial": trial | steps}
+    assert plan(slower, 8, (8, 8, 1), narrow=True)[2:] == [
+        "choice    float32; bfloat16 is 1.03 x as fast, and must win by a tenth", "threads   2",
+    ]  # fmt: skip
+    alone = slower | {"trial": {"seconds of a step": {}, "seconds of a weight gradient": {}}}
+    assert plan(alone, 8, (8, 8, 1), narrow=False) == [
+        "pictures  8 a step, 8 x 8 x 1",
+        "choice    float32",
+        "threads   2",
+        "bfloat16  this processor has no instructions for it (AMX or AVX-512 BF16), so it is float32",
+    ]

@@ -6,11 +6,11 @@ that columns stand straight in any encoding. Knows nothing of where the values c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
 
 from convscope.evaluate.metrics import ClassScore, Mistake, Score
-from convscope.report.numbers import grouped, percent, probability, score_line, short_score
+from convscope.report.numbers import grouped, percent, probability, score_line, short_score, short_seconds
 from convscope.report.text import one_line, table
 
 
@@ -121,3 +121,45 @@ def zoo(
     lines = table(heads, body, "<>>><<<", stream)
     use = "convscope zoo NAME prints one; summary, draw, check, code and train --net take its name"
     return [*lines, "", use]
+
+
+def plan(
+    made: Mapping[str, Any], batch_size: int, input: Sequence[int], *, narrow: bool, stream: TextIO | None = None
+) -> list[str]:
+    """What a plan chose and what it won, then the layers that do otherwise than usual.
+
+    input: height x width x channels of the pictures. narrow: whether the processor multiplies bfloat16.
+    """
+    steps: Mapping[str, float] = made["trial"]["seconds of a step"]
+    took = ", ".join(f"{short_seconds(time)} in {precision}" for precision, time in steps.items())
+    chosen = made["precision"]
+    if len(steps) > 1:
+        won = f"{steps['float32'] / steps['bfloat16']:.2f} x as fast"
+        chosen += f", {won} as float32" if chosen == "bfloat16" else f"; bfloat16 is {won}, and must win by a tenth"
+    pairs = [("pictures", f"{grouped(batch_size)} a step, {shape(input)}")]
+    pairs += [("step", f"{took}: forward and backward, processor time of one thread")] if took else []
+    pairs += [("choice", chosen), ("threads", str(made["threads"]))]
+    if not narrow:
+        pairs.append(("bfloat16", "this processor has no instructions for it (AMX or AVX-512 BF16), so it is float32"))
+    lines = facts(pairs, stream)
+    rows = []
+    for label, ways in made["layers"].items():
+        tried: Mapping[str, float] = made["trial"]["seconds of a weight gradient"].get(label, {})
+        taken = ways.get("weight gradient", "")
+        others = ", ".join(f"{way} {1000 * time:.3g}" for way, time in tried.items())
+        rows.append(
+            (
+                label,
+                taken or "float32: bfloat16 is wrong here",
+                f"{tried['plain'] / tried[taken]:.2f} x" if taken in tried else "",
+                others,
+            )
+        )
+    if rows:
+        lines += [
+            "",
+            *table(("layer", "gradient of its weights", "won", "what each way took, in ms"), rows, "<<><", stream),
+        ]
+    elif made["precision"] == "bfloat16":
+        lines.append("every layer goes the usual way")
+    return lines

@@ -96,3 +96,8 @@ def mebibytes(size: float) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """ "1 epoch", "3 epochs", "51 000 pictures"; `many` where an s is not enough."""
     return f"{grouped(number)} {one if number == 1 else many or one + 's'}"
+
+
+def short_seconds(time: float) -> str:
+    """A short time, to three digits: "42.4 ms", "1.2 s"."""
+    return f"{1000 * time:.3g} ms" if time < 1 else f"{time:.3g} s"

@@ -15,7 +15,7 @@ from convscope.network.shapes import Sizes
 from convscope.network.weigh import Folded, Totals
 from convscope.report.layers import describe
 from convscope.report.listings import facts, shape
-from convscope.report.numbers import grouped, mebibytes, plural
+from convscope.report.numbers import grouped, mebibytes, plural, short_seconds
 from convscope.report.text import table, width
 
 _GAP = 2
@@ -160,7 +160,8 @@ def below(
         lines.append(
             (
                 "time",
-                f"about {_seconds(seconds)} a step of {plural(batch_size, 'picture')} in {precision} on this machine",
+                f"about {short_seconds(seconds)} a step of {plural(batch_size, 'picture')} in {precision} "
+                "on this machine",
             )
         )
     if folded:
@@ -168,10 +169,6 @@ def below(
             ("turns", "N x stands for N in a row; the numbers are one turn's, but for the field, the last one's")
         )
     return lines
-
-
-def _seconds(time: float) -> str:
-    return f"{1000 * time:.3g} ms" if time < 1 else f"{time:.3g} s"
 
 
 def told(pairs: Sequence[tuple[str, str]], columns: int, stream: TextIO | None = None) -> list[str]:
