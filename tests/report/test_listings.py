@@ -103,7 +103,7 @@ def test_what_a_plan_chose_and_what_it_won() -> None:
         "choice    bfloat16, 2.00 x as fast as float32",
         "threads   2",
         "",
-        "layer  gradient of its weights            won  what each way took, in ms",
+        "layer  gradient of its weights             won  what each way took, in ms",
         "-----  -------------------------------  ------  -------------------------",
         "conv1  4 side by side                   2.00 x  plain 4, 4 side by side 2",
         "conv2  float32: bfloat16 is wrong here",
