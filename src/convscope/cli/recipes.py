@@ -21,16 +21,26 @@ def command(
 
     if name:
         header = recipe.header(name)  # raises for an unknown name
-        text = recipe.bundled()[name].read_text(encoding="utf-8")
+        file = recipe.named(name)
+        assert file is not None
+        text = file.read_text(encoding="utf-8")
         if json:
             print(json_line({"name": name, "header": header, "recipe": text}, sys.stdout))
         else:
             say(sys.stdout, text.rstrip("\n").splitlines())
         return 0
     firsts = {known: recipe.header(known).splitlines()[0] for known in recipe.bundled()}
-    firsts = {known: first.removeprefix(f"{known}: ") for known, first in firsts.items()}
+    firsts = {known: first.removeprefix(f"{known}: ") + also(known) for known, first in firsts.items()}
     if json:
         print(json_line([{"name": known, "what": first} for known, first in firsts.items()], sys.stdout))
     else:
         say(sys.stdout, listings.recipes(list(firsts.items()), sys.stdout))
     return 0
+
+
+def also(name: str) -> str:
+    """The shorter words that mean this recipe."""
+    from convscope import recipe
+
+    words = [word for word, meant in recipe.ALSO.items() if meant == name]
+    return f" (also: {', '.join(words)})" if words else ""

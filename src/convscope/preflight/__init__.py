@@ -87,11 +87,17 @@ def check(recipe: Recipe, *, base: Path = Path(), data: DataSet | None = None) -
     data: an image set that is read already. Raises ConvscopeError for what can't be read at all.
     """
     from convscope.preflight import pictures, settings
+    from convscope.recipe import usual
     from convscope.recipe.realise import read_data
 
     if not recipe.network:
         raise ConvscopeError('a recipe must name a network. Give one: --net "conv 3x3 32, relu, gap, dense".')
-    text, looked = text_of(recipe.network, base), len(registry())
+    if recipe.network == usual.AUTO:
+        data = data or read_data(recipe, base)
+        text = usual.network(data.preprocess.input_size, data.preprocess.channels)
+    else:
+        text = text_of(recipe.network, base)
+    looked = len(registry())
     try:
         written = write_out(parse(text))
     except NotationError as error:

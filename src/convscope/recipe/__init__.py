@@ -6,7 +6,7 @@ Knows names and numbers; loads no data, builds no network, imports no torch.
 from __future__ import annotations
 
 from convscope.recipe.change import with_settings
-from convscope.recipe.choose import Choice, bundled, choose, folder_name, header
+from convscope.recipe.choose import ALSO, Choice, bundled, choose, folder_name, header, named
 from convscope.recipe.durations import format_duration, parse_duration
 from convscope.recipe.messages import allowed
 from convscope.recipe.questions import count_runs
@@ -26,6 +26,7 @@ from convscope.recipe.settings import (
 from convscope.recipe.write import to_toml
 
 __all__ = [
+    "ALSO",
     "DATA_NAMES",
     "FORMAT",
     "TABLES",
@@ -46,6 +47,7 @@ __all__ = [
     "header",
     "keys",
     "load",
+    "named",
     "parse",
     "parse_duration",
     "to_toml",

@@ -15,6 +15,8 @@ from convscope.errors import ConvscopeError, nearest
 from convscope.recipe.read import DATA_NAMES, load
 from convscope.recipe.settings import Recipe
 
+ALSO = {"mnist": "mnist-medium", "cifar10": "cifar10-medium", "cifar10-jpeg": "cifar10-medium"}
+"""Which of several recipes is meant by the name of their data."""
 _SLICE = re.compile(r"(.+?)\[[^\]]*\]")
 
 
@@ -44,12 +46,17 @@ def bundled() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def named(name: str) -> Path | None:
+    """The file of a bundled recipe by its name, or by that of its data where several are for it; None for no recipe."""
+    return bundled().get(ALSO.get(name, name))
+
+
 def header(name: str) -> str:
     """The comment that opens a bundled recipe: what it is, command, time, score."""
-    files = bundled()
-    if name not in files:
+    file = named(name)
+    if file is None:
         raise ConvscopeError(_unknown(name, []))
-    lines = files[name].read_text(encoding="utf-8").splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[:end])
 
@@ -62,9 +69,10 @@ def choose(word: str, base: Path | None = None) -> Choice:
     """
     base = base or Path()
     files, path = bundled(), base / Path(word).expanduser()
-    if word in files:
+    found = named(word)
+    if found is not None and (word in files or load(found).data == word):
         note = f"{word} is the bundled recipe; what is here under that name is ./{word}." if path.exists() else ""
-        return Choice("recipe", word, files[word], note=note)
+        return Choice("recipe", word, found, note=note)
     if word.lower().endswith(".toml"):
         if not path.is_file():
             load(path)  # raises, naming what is there
@@ -73,7 +81,7 @@ def choose(word: str, base: Path | None = None) -> Choice:
     known = _SLICE.fullmatch(word)
     set_name = known[1] if known else word
     if set_name in DATA_NAMES:
-        return Choice("data", folder_name(word), files.get(set_name, files["folder"]), data=word)
+        return Choice("data", folder_name(word), named(set_name) or files["folder"], data=word)
     if path.is_dir() and (path / "recipe.toml").is_file():
         raise ConvscopeError(
             f"{word} is the folder of a run, not of pictures. Go on with it by `convscope train --resume {word}`, "
@@ -133,7 +141,7 @@ def _no_such_path(word: str, base: Path) -> str:
 
 
 def _unknown(word: str, beside: list[str]) -> str:
-    recipes = list(bundled())
+    recipes = sorted({*bundled(), *ALSO})
     close = nearest(word, [*recipes, *DATA_NAMES, *beside])
     kinds = {**dict.fromkeys(beside, "folder or file"), **dict.fromkeys(DATA_NAMES, "data set")}
     kinds |= dict.fromkeys(recipes, "recipe")

@@ -26,6 +26,7 @@ from convscope.network.whiten import layers as whitens
 from convscope.notation import canonical, parse, write_out
 from convscope.notation.syntax import Layer, unchecked
 from convscope.notation.tree import Written
+from convscope.recipe import usual
 from convscope.recipe.settings import Recipe
 
 IN_MEMORY = "(an image set in memory)"
@@ -61,8 +62,9 @@ def realise(
     if module is None:
         if not recipe.network:
             raise ConvscopeError('a recipe must name a network. Give one: --net "conv 3x3 32, relu, gap, dense".')
-        text = text_of(recipe.network, base)
-        written = write_out(parse(text))
+        if recipe.network != usual.AUTO:
+            text = text_of(recipe.network, base)
+            written = write_out(parse(text))
     if data is None:
         data = read_data(recipe, base, written, split_file, progress)
     notes += data.notes
@@ -73,7 +75,9 @@ def realise(
     if module is not None:
         network = module
     else:
-        assert written is not None
+        if written is None:
+            text = usual.network(preprocess.input_size, preprocess.channels)
+            written = write_out(parse(text))
         if written.input is not None and written.input != shape:
             notes.append(f"the text says input {show(written.input)}; the pictures give {show(shape)}, which is used")
         if written.classes is not None and written.classes != classes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
@@ -16,7 +16,7 @@ from convscope.classifier import Classifier
 from convscope.data.images import DataSet
 from convscope.errors import ConvscopeError
 from convscope.network.build import Network
-from convscope.recipe import Recipe
+from convscope.recipe import OptimizerSettings, Recipe, usual
 from convscope.recipe.realise import IN_MEMORY, open_end, take_weights
 from convscope.train import published
 
@@ -57,6 +57,9 @@ def recipe_of(
         # `folder` is the recipe of whatever is brought; the others' settings were tried with their own network
         if of not in ("", "folder") and chosen.network and (network is not None or "network" in settings):
             notes.append(f"the settings are those of the recipe {of}, which were chosen for another network")
+    if own and (isinstance(network, nn.Module) or str(settings.get("network", network or usual.AUTO)) != usual.AUTO):
+        settings = {**usual.FOR_ANOTHER_NETWORK, **settings}
+    chosen = _of_another_rule(chosen, str(settings.get("optimizer.name", "")))
     if isinstance(network, str):
         settings["network"] = network
     if isinstance(settings.get("network"), str):
@@ -83,6 +86,16 @@ def recipe_of(
     if chosen.from_ and network is None and "network" not in settings and plain:
         chosen = _as_source(chosen)
     return chosen, name, notes
+
+
+def _of_another_rule(chosen: Recipe, name: str) -> Recipe:
+    """The recipe without what it says of its optimizer where that gives way to another: a rate is a rule's own."""
+    if name in ("", chosen.optimizer.name) or name not in get_args(OptimizerSettings.model_fields["name"].annotation):
+        return chosen
+    return recipe.with_settings(
+        chosen.model_copy(update={"optimizer": OptimizerSettings.model_validate({"name": name})}),
+        {"optimizer.weight_decay": chosen.optimizer.weight_decay},
+    )
 
 
 def _unasked(chosen: Recipe, network: str | None, settings: Mapping[str, Any], base: Path) -> str:
