@@ -38,6 +38,7 @@ FORMS = {
     "aux": "conv 3x3 8, relu, maxpool 2, aux weight=0.5 ( conv 1x1 4, relu, gap, dense ), conv 3x3 8, relu, dense",
     "regions": "conv 3x3 4, relu, regions 2x2 ( conv 3x3 4, relu, maxpool 2 ), dense",
     "connect": "conv 5x5 6 valid, tanh scaled, subsample 2, conv 3x3 16 valid connect=lenet5, tanh, dense",
+    "connect behind bfloat16": "conv 3x3 6, tanh, conv 3x3 16 connect=lenet5, relu, maxpool 2, dense",
     "bias=position": "conv 3x3 4 bias=position, relu, maxpool 2, dense",
     "border": "conv 5x5 4 border=reflect, relu, conv 3x3 4 border=0.5, relu, maxpool 2, conv 3x3 4, relu, dense",
     "lrn": "conv 3x3 8, relu, lrn, maxpool 2, conv 3x3 8, relu, dense",

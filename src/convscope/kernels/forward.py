@@ -87,7 +87,9 @@ def of_layer(
         return module
     if chosen.get("precision") == "float32" or layer.kind in IN_FLOAT32:
         return lambda x: module(x.float())
-    if isinstance(module, Conv) and not isinstance(module, JoinedConv):
+    if isinstance(module, JoinedConv):
+        return lambda x: module(x.to(module.weight.dtype))
+    if isinstance(module, Conv):
         return _convolution(module, chosen.get("weight gradient", PLAIN), precision)
     if isinstance(module, Dense):
         return _dense(module, precision, last=last)

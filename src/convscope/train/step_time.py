@@ -19,6 +19,7 @@ from convscope import kernels
 from convscope.kernels.forward import PRECISIONS, goes_before, of_layer
 from convscope.network import init
 from convscope.network.cost import parameters
+from convscope.network.ending import last_learned
 from convscope.network.layers import MODULES
 from convscope.network.shapes import Shape, Sized, Sizes, numbers
 from convscope.notation.tree import Aux, Branches, Layer, Regions
@@ -73,11 +74,12 @@ def _measure(
 ) -> StepTime:
     found: dict[object, float] = {}
     layers: dict[str, float] = {}
+    ends = last_learned(sizes)
     rows = [row for row in sizes.rows if not isinstance(row.item, Aux)]
     if plan.get("order"):
         rows = _ordered(rows)
     for row in rows:
-        trial = _Trial(row, plan, first=not layers, last=row.item is sizes.body.items[-1])
+        trial = _Trial(row, plan, first=not layers, last=row.item.name == ends)
         if trial.key not in found:
             found[trial.key] = _layer_seconds(trial, batch_size, repeats, most)
         layers[row.item.name] = found[trial.key]
