@@ -19,7 +19,7 @@ from convscope.kernels import forward as room
 from convscope.kernels.convolve import PLAIN, convolve
 from convscope.kernels.forward import PRECISIONS, Forward
 from convscope.network.build import Network
-from convscope.network.layers import Dropout
+from convscope.network.layers import MODULES, Dropout
 from convscope.network.shapes import NetworkError
 from convscope.network.source import zoo
 from convscope.network.walk import Walk
@@ -129,6 +129,29 @@ def test_every_form(form: str, narrow: Narrow) -> None:
     the_order_changes_no_bit(of_text(FORMS[form]))
     assert_only_rounding(of_text(FORMS[form]))
     assert exact(of_text(FORMS[form]), narrow) < EXACT
+
+
+KINDS = (
+    "conv 3x3 6 groups=2", "conv 3x3 6/2 same", "maxpool 2", "maxpool to=2x2", "avgpool 3/2 pad=1", "avgpool to=3x3",
+    "minpool 2", "subsample 2", "gap", "gmp", "dense 8", "flatten", "relu", "relu6", "tanh", "tanh scaled", "sigmoid",
+    "gelu", "silu", "elu", "leaky", "bn", "bn per=activation", "lrn", "dropout 0.3", "softmax", "scale 0.5", "identity",
+    "dense 84, rbf 10",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_behind_a_narrow_activation(kind: str) -> None:
+    text = f"conv 3x3 6, {kind}" + ("" if "rbf" in kind else ", dense 10")
+    network = Network(text, input=(12, 12, 2), classes=10).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x, labels = batch(network, 4)
+    loss, gradients = step(network, planned(network), x, labels)
+    expected, _ = step(network, network, x, labels)
+    assert abs(loss - expected) < 0.02 * expected + 0.02
+    assert {gradient.dtype for gradient in gradients.values()} == {torch.float32}
+
+
+def test_every_kind_is_tried() -> None:
+    assert {word.split()[-2 if "rbf" in word else 0] for word in KINDS} == MODULES.keys()
 
 
 # The tests see what is wrong
