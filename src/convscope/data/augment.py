@@ -46,11 +46,11 @@ class Augment:
     shift: int = 0
     flip: Flip = False
     rotate: float = 0.0
-    zoom: float = 0.0
     pad_mode: PadMode = "zero"
     brightness: float = 0.0
     contrast: tuple[float, float] = (1.0, 1.0)
     cutout: int = 0
+    zoom: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises ConvscopeError where a setting can't be used."""

@@ -46,6 +46,7 @@ FOR_ANOTHER_NETWORK: dict[str, Any] = {
     "optimizer.learning_rate": 3e-3,
     "optimizer.weight_decay": 0.05,
     "schedule.warmup": 0.25,
+    "schedule.shape": "cosine",
 }
-"""What takes the place of the settings of the recipe `folder`, which are for `auto`, where the user brings a network:
-a rule that asks nothing of it."""
+"""What takes the place of a bundled recipe's settings where these are for Muon, and so for the recipe's own network, and
+the user brings another: a rule that asks nothing of it."""

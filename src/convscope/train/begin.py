@@ -56,8 +56,9 @@ def recipe_of(
                 settings["from"] = start
         # `folder` is the recipe of whatever is brought; the others' settings were tried with their own network
         if of not in ("", "folder") and chosen.network and (network is not None or "network" in settings):
-            notes.append(f"the settings are those of the recipe {of}, which were chosen for another network")
-    if own and (isinstance(network, nn.Module) or str(settings.get("network", network or usual.AUTO)) != usual.AUTO):
+            notes.append(_of_the_recipe(of, chosen))
+    another = isinstance(network, nn.Module) or str(settings.get("network", network or usual.AUTO)) != usual.AUTO
+    if another and (own or (bundled and chosen.optimizer.name == "muon")):
         settings = {**usual.FOR_ANOTHER_NETWORK, **settings}
     chosen = _of_another_rule(chosen, str(settings.get("optimizer.name", "")))
     if isinstance(network, str):
@@ -86,6 +87,16 @@ def recipe_of(
     if chosen.from_ and network is None and "network" not in settings and plain:
         chosen = _as_source(chosen)
     return chosen, name, notes
+
+
+def _of_the_recipe(name: str, chosen: Recipe) -> str:
+    """A sentence on what a recipe gives to another network than its own."""
+    if chosen.optimizer.name == "muon":  # whose rates fit the start and the end of their own network alone
+        return (
+            f"of the recipe {name} the data, its augmentation and the length are taken; the optimizer is the usual one "
+            "for any network, since the recipe's was chosen for its own"
+        )
+    return f"the settings are those of the recipe {name}, which were chosen for another network"
 
 
 def _of_another_rule(chosen: Recipe, name: str) -> Recipe:

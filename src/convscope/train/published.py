@@ -68,6 +68,7 @@ FOR_A_START: dict[str, Any] = {
     "optimizer.learning_rate": 3e-4,
     "optimizer.weight_decay": 0.01,
     "schedule.warmup": 0.1,
+    "schedule.shape": "cosine",
     "schedule.start": 0.0,
 }
 """What takes the place of the settings of the recipe `folder`, which are for a start from scratch."""
