@@ -48,5 +48,5 @@ FOR_ANOTHER_NETWORK: dict[str, Any] = {
     "schedule.warmup": 0.25,
     "schedule.shape": "cosine",
 }
-"""What takes the place of a bundled recipe's settings where these are for Muon, and so for its own network, and the user
-brings another: a rule that asks nothing of it."""
+"""What takes the place of a bundled recipe's settings where these are for Muon, and so for its own network, and the
+user brings another: a rule that asks nothing of it."""
