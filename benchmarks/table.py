@@ -64,15 +64,19 @@ def accuracy_rows(found: list[dict[str, Any]]) -> Iterator[list[str]]:
             yield [record["row"], target, told, f"{name} ({seen})", times(records.unpaired_ratio(peer["warm"], warm)),
                    cold, seconds]  # fmt: skip
         for name in record.get("rivals", ()):
-            other = [run for run in record["runs"].get(name, ()) if "k" in run]
+            other = [run for run in record["runs"].get(name, ()) if "warm" in run]
             if not other:
                 yield [record["row"], target, told, f"the same recipe, {name}: not here", "", "", seconds]
                 continue
             ratios = [
                 times(records.unpaired_ratio([run[key] for run in other], [run[key] for run in ours]))
+                if all(key in run for run in other)
+                else ""
                 for key in ("warm", "cold")
             ]
-            yield [record["row"], target, told, f"the same recipe, {name} (n {len(other)})", *ratios, seconds]
+            reckoned = ", reckoned" if any(run.get("reckoned") for run in other) else ""
+            counted = f"the same recipe, {name} (n {len(other)}{reckoned})"
+            yield [record["row"], target, told, counted, *ratios, seconds]
 
 
 def square_rows(found: list[dict[str, Any]]) -> Iterator[list[str]]:

@@ -127,6 +127,8 @@ def train(words: list[str], threads: int, longest: float, stop_after: float = 0)
                 if kind == "started":
                     started = now
                     found |= {"plan": record["plan"], "plan_seconds": float(record["plan"].get("seconds", 0.0))}
+                elif kind == "forecast":
+                    found["of_steps"] = record["steps"]
                 elif kind == "step":
                     found |= {"steps": record["step"], "warm": now - started + found["plan_seconds"], "last_step": now}
                     found.setdefault("first_step", now)
@@ -143,6 +145,14 @@ def train(words: list[str], threads: int, longest: float, stop_after: float = 0)
     if "k" not in found and not (found.get("broken_off") and "steps" in found):
         return {"command": found["command"], "absent": " ".join(errors.split())[-300:] or f"code {process.returncode}"}
     return {**found, "whole": time.perf_counter() - began}
+
+
+def paced(run: dict[str, Any], steps: int) -> dict[str, Any]:
+    """A training that was broken off, with the warm seconds of so many steps reckoned from those it took."""
+    if not run.get("broken_off"):
+        return run
+    pace = (run["last_step"] - run["first_step"]) / max(1, run["steps"] - 1)
+    return {**run, "warm": run["warm"] + pace * (steps - run["steps"]), "reckoned": True}
 
 
 def peer_run(trained: Trained, data: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -223,7 +233,9 @@ def task(name: str, options: argparse.Namespace) -> dict[str, Any]:
             run = peer_run(peers[who], row.data, seed, options)
         else:
             words = [row.recipe, *rivals.get(who, ()), "--seed", str(seed), *data]
-            run = train(words, options.threads, options.longest)
+            stop_after = options.rival_seconds if who in rivals else 0
+            run = train(words, options.threads, options.longest, stop_after)
+            run = paced(run, run.get("of_steps", 0))
         runs[who].append({"seed": seed, **run})
         print(f"  {who:24}seed {seed}: {told(run)}", flush=True)
     if name == "digits" and runs[OURS]:
@@ -322,7 +334,7 @@ def summary(record: dict[str, Any]) -> list[str]:
         seen = f"{found['accuracy']:.2%}" if found["seen"] else f"accuracy {found['accuracy']}"
         lines.append(f"  {name}: {mean:.1f} times our time ({low:.1f} to {high:.1f}); {found['steps']} steps, {seen}")
     for name in record["rivals"]:
-        if other := [run["warm"] for run in record["runs"].get(name, []) if "k" in run]:
+        if other := [run["warm"] for run in record["runs"].get(name, []) if "warm" in run]:
             mean, low, high = records.unpaired_ratio(other, warm)
             lines.append(f"  {name}: {mean:.1f} times our time ({low:.1f} to {high:.1f})")
     return lines
@@ -337,6 +349,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--peers", default="", help="names, separated by commas, or by ; where one has a comma; ours is one of them"
     )
+    parser.add_argument("--rival-seconds", type=float, default=0, help="break those off, and reckon the rest; 0: don't")
     parser.add_argument("--peer-seconds", type=float, default=LONGEST, help="break a peer's training off, and reckon")
     parser.add_argument("--longest", type=float, default=3 * LONGEST, help="break one of our trainings off")
     parser.add_argument("--pace-seconds", type=float, default=30, help="of their recipe in the square, for its pace")
