@@ -158,7 +158,11 @@ def digits() -> DataSet:
 def accuracy(data: DataSet, seed: int, epochs: int, precision: str) -> float:
     """The share of right answers on the test pictures: PyTorch as it comes, or bfloat16 with every other way."""
     network = Network(DIGITS, input=(8, 8, 1), classes=10, seed=seed)
-    made = recipe({"epochs": epochs, "batch_size": 32}, optimizer={"learning_rate": 0.05})
+    settings = {
+        "optimizer": {"learning_rate": 0.05},
+        "schedule": {"name": "one-cycle"},
+    }  # a constant rate ends anywhere
+    made = recipe({"epochs": epochs, "batch_size": 32}, **settings)
     plan = kernels.plain()
     if precision == "bfloat16":
         plan = kernels.plan() | {"precision": precision, "layers": every_way(network)}
