@@ -22,7 +22,11 @@ EACH = {
     "crop, reflected": Augment(crop=3, pad_mode="reflect"),
     "shift": Augment(shift=2, pad_mode="replicate"),
     "flip": Augment(flip=True),
+    "flip, alternating": Augment(flip="alternating"),
     "rotate": Augment(rotate=20),
+    "zoom": Augment(zoom=0.2),
+    "elastic": Augment(elastic=2, pad_mode="reflect"),
+    "rotate, zoom, elastic": Augment(rotate=10, zoom=0.1, elastic=1, flip="alternating"),
     "brightness": Augment(brightness=63),
     "contrast": Augment(contrast=(0.2, 1.8)),
     "cutout": Augment(cutout=5),
@@ -86,7 +90,7 @@ def test_bytes_stay_bytes_where_no_arithmetic_is_asked_for() -> None:
     batch = noise(8, 3, 12, 12)
     for name in ("crop", "shift", "flip", "cutout"):
         assert EACH[name].apply(batch, ids(8), 0, 0).dtype == torch.uint8
-    for name in ("rotate", "brightness", "contrast"):
+    for name in ("rotate", "zoom", "elastic", "brightness", "contrast"):
         assert EACH[name].apply(batch, ids(8), 0, 0).dtype == torch.float32
     assert Augment().apply(batch, ids(8), 0, 0) is batch
 
@@ -159,6 +163,78 @@ def test_half_are_flipped() -> None:
     assert torch.equal(got[flipped], ramp[flipped].flip(3))
     assert torch.equal(got[~flipped], ramp[~flipped])
     assert 1850 < int(flipped.sum()) < 2150
+
+
+def test_alternating_flips_show_both_sides_in_two_epochs() -> None:
+    """Half of the pictures are mirrored in even epochs, exactly the others in odd ones, for ever alike."""
+    ramp = torch.arange(10, dtype=torch.uint8).expand(4000, 1, 3, 10)
+    augment = Augment(flip="alternating")
+    flipped = [augment.apply(ramp, np.arange(4000), 1, epoch)[:, 0, 0, 0] == 9 for epoch in range(4)]
+    assert 1850 < int(flipped[0].sum()) < 2150
+    assert torch.equal(flipped[1], ~flipped[0])
+    assert torch.equal(flipped[2], flipped[0])
+    assert torch.equal(flipped[3], flipped[1])
+    other = augment.apply(ramp, np.arange(4000), 2, 0)[:, 0, 0, 0] == 9
+    assert 1800 < int((other ^ flipped[0]).sum()) < 2200
+
+
+def ramps(count: int, height: int, width: int) -> torch.Tensor:
+    """(count, 2, height, width): each pixel's row and column, so that what is sampled says where it came from."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([rows, columns]).float().expand(count, -1, -1, -1)
+
+
+def test_zoom_stretches_height_and_width_apart() -> None:
+    """A place at d from the middle comes from d / factor, and the factors fill their range."""
+    got = Augment(zoom=0.2, pad_mode="replicate").apply(ramps(2000, 21, 31), np.arange(2000), 0, 0)
+    down = 1 / (got[:, 0, 11, 15] - got[:, 0, 10, 15])
+    across = 1 / (got[:, 1, 10, 16] - got[:, 1, 10, 15])
+    for factor in (down, across):
+        assert 0.7999 < float(factor.min()) < 0.81
+        assert 1.19 < float(factor.max()) < 1.2001
+        assert abs(float(factor.mean()) - 1) < 0.01
+    assert abs(float(torch.corrcoef(torch.stack([down, across]))[0, 1])) < 0.1
+    inside = got[:, :, 5:16, 8:23]
+    wanted = torch.stack(
+        [
+            10 + (torch.arange(5, 16) - 10).view(1, -1, 1) / down.view(-1, 1, 1) + torch.zeros(1, 1, 15),
+            15 + (torch.arange(8, 23) - 15).view(1, 1, -1) / across.view(-1, 1, 1) + torch.zeros(1, 11, 1),
+        ],
+        dim=1,
+    )
+    assert (inside - wanted).abs().max() < 1e-3
+
+
+def cubic(length: int) -> NDArray[np.float64]:
+    """(length, 4): Keys's cubic convolution , a = -0.75, of four points over `length` places; the ends are repeated."""
+    weights = np.zeros((length, 4))
+    for place in range(length):
+        at = place * 3 / (length - 1)
+        for neighbour in range(int(at) - 1, int(at) + 3):
+            d = abs(at - neighbour)
+            near = 1.25 * d**3 - 2.25 * d**2 + 1
+            far = -0.75 * (d**3 - 5 * d**2 + 8 * d - 4)
+            weights[place, min(max(neighbour, 0), 3)] += near if d <= 1 else far if d < 2 else 0
+    return weights
+
+
+def test_elastic_moves_a_grid_of_points_and_smoothly_what_lies_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against cubic convolution written out; each point moves by at most what was asked for."""
+    draw = np.random.default_rng(0).random((50, 32))
+    monkeypatch.setattr("convscope.draws.uniform", lambda *key: draw if key[-1] == 32 else np.full(50, 0.5))
+    got = Augment(elastic=1.5, pad_mode="replicate").apply(ramps(50, 28, 22), np.arange(50), 0, 0)
+    moved = (got - ramps(50, 28, 22)).numpy()[:, ::-1]  # across, then down
+    points = ((2 * draw - 1) * 1.5).reshape(50, 2, 4, 4)
+    wanted = cubic(28) @ points @ cubic(22).T
+    assert np.abs(moved - wanted)[:, :, 2:-2, 2:-2].max() < 1e-3  # the border itself can't be sampled beyond
+    assert np.abs(points).max() > 1.45
+
+
+def test_elastic_of_nothing_is_the_plain_picture() -> None:
+    batch = noise(20, 3, 12, 13)
+    for size in (None, (1, 1), (8, 9)):
+        plain = Augment(flip=True).apply(batch, ids(20), 3, 1, size).float()
+        assert (Augment(flip=True, elastic=1e-9).apply(batch, ids(20), 3, 1, size) - plain).abs().max() < 1e-2
 
 
 def test_rotation_is_pillows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +360,9 @@ def test_a_recipes_list_is_taken() -> None:
         ({"crop": -1}, r"crop must be a whole number of pixels, 0 for none\. Got -1"),
         ({"shift": 1.5}, r"shift must be a whole number of pixels, 0 for none\. Got 1\.5"),
         ({"cutout": True}, r"cutout must be a whole number of pixels"),
-        ({"flip": 1}, r"flip must be true or false\. Got 1"),
+        ({"flip": 1}, r"flip must be true, false or 'alternating'\. Got 1"),
+        ({"zoom": 1}, r"zoom must be a share of the size, from 0 to below 1\. Got 1"),
+        ({"elastic": -0.5}, r"elastic must be a number of pixels, 0 for none\. Got -0\.5"),
         ({"rotate": 181}, r"rotate must be degrees from 0 to 180\. Got 181"),
         ({"rotate": float("nan")}, r"rotate must be degrees from 0 to 180\. Got nan"),
         ({"brightness": -1}, r"brightness must be from 0 to 255, in units of a pixel's value\. Got -1"),

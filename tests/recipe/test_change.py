@@ -38,6 +38,7 @@ def value(recipe: Recipe, place: str) -> Any:
         ("batch_size", "64", "train.batch_size", 64),
         ("flip", "true", "augment.flip", True),
         ("flip", "yes", "augment.flip", True),
+        ("flip", "alternating", "augment.flip", "alternating"),
         ("nesterov", "False", "optimizer.nesterov", False),
         ("size", "[28, 32]", "input.size", (28, 32)),
         ("size", "28x32", "input.size", (28, 32)),
@@ -97,7 +98,7 @@ def test_paths_are_relative_to_the_working_folder(recipe: Recipe, tmp_path: Path
         ("data_sha256", "a", "data_sha256 is what a file states of itself, and can't be set. Leave it out."),
         ("epochs", "many", "[train] epochs must be a whole number of at least 1. Got 'many'."),
         ("epochs", "1.5", "[train] epochs must be a whole number of at least 1. Got 1.5."),
-        ("flip", "maybe", "[augment] flip must be true or false. Got 'maybe'."),
+        ("flip", "maybe", "[augment] flip must be true or false, or 'alternating'. Got 'maybe'."),
         ("size", "28", "[input] size must be two values in brackets, each a whole number of at least 1. Got 28."),
     ],
 )

@@ -44,6 +44,10 @@ def test_defaults_that_hang_on_another_key() -> None:
     assert (recipe().schedule.warmup, recipe().schedule.start) == (0, 0)
     one_cycle = recipe('[schedule]\nname = "one-cycle"').schedule
     assert (one_cycle.warmup, one_cycle.start) == (0.25, 0.2)
+    muon = recipe('[optimizer]\nname = "muon"').optimizer
+    assert (muon.learning_rate, muon.momentum, muon.other_rate, muon.other_momentum) == (0.24, 0.6, 0.05, 0.85)
+    assert recipe().optimizer.momentum == 0.9
+    assert recipe('[optimizer]\nname = "muon"\nmomentum = 0.5').optimizer.momentum == 0.5
 
 
 def test_every_key_has_a_sentence_that_explains_it() -> None:
@@ -122,7 +126,7 @@ def test_augment_is_what_the_data_room_knows() -> None:
         ("[schedule]\ngamma = 0", "[schedule] gamma must be a number above 0 and of at most 1. Got 0."),
         ("[schedule]\nevery = 0", "[schedule] every must be a number above 0. Got 0."),
         ("[augment]\ncrop = -1", "[augment] crop must be a whole number of at least 0. Got -1."),
-        ("[augment]\nflip = 1", "[augment] flip must be true or false. Got 1."),
+        ("[augment]\nflip = 1", "[augment] flip must be true or false, or 'alternating'. Got 1."),
         ("[augment]\nshift = 1.6", "[augment] shift must be a whole number of pixels. Got 1.6. Write 2."),
         (
             "[augment]\ncontrast = [1.8, 0.2]",
@@ -192,7 +196,7 @@ def test_freeze_takes_layers_tensors_and_epochs() -> None:
         (
             "[optimizer]\nlearning_rat = 0.1",
             "unknown key 'learning_rat' in [optimizer], did you mean 'learning_rate'? These exist: betas, eps, "
-            "learning_rate, momentum, name, nesterov, weight_decay.",
+            "learning_rate, momentum, name, nesterov, other_momentum, other_rate, weight_decay.",
         ),
         ("[optimizer]\nlr = 0.1", "unknown key 'lr' in [optimizer], did you mean 'learning_rate'?"),
         ("[optimizer]\nqqq = 0.1", "unknown key 'qqq' in [optimizer]. These exist: betas, eps,"),

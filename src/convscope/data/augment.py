@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +21,8 @@ from convscope.errors import ConvscopeError, unknown
 
 PadMode = Literal["zero", "replicate", "reflect"]
 Flip = bool | Literal["alternating"]
+_POINTS = 4
+"""On each side of the grid that `elastic` moves (ttdoucet's MNIST network, 99.74 %, is trained on one of 4 x 4)."""
 _GRID_PADDING = {"zero": "zeros", "replicate": "border", "reflect": "reflection"}
 
 
@@ -33,6 +36,8 @@ class Augment:
         pictures in the even ones and for the other half in the odd ones, so that two epochs show both.
     rotate: it is turned by at most so many degrees either way about the middle of the window (bilinear).
     zoom: height and width are stretched, each by itself, by a factor from 1 - zoom to 1 + zoom about the same middle.
+    elastic: the points of a 4 x 4 grid over the window move by at most so many pixels, down and across each, and what
+        lies between moves smoothly with them (bicubic). One interpolation does it together with rotate and zoom.
     pad_mode: what comes in from outside: "zero" (black), "replicate" (the border) or "reflect" (a mirror there).
     brightness: a number from [-brightness, brightness], of 0..255, is added to all values.
     contrast: (low, high): each value's distance from its channel's mean in this picture is multiplied by a number
@@ -51,6 +56,7 @@ class Augment:
     contrast: tuple[float, float] = (1.0, 1.0)
     cutout: int = 0
     zoom: float = 0.0
+    elastic: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises ConvscopeError where a setting can't be used."""
@@ -62,6 +68,8 @@ class Augment:
             raise ConvscopeError(f"flip must be true, false or 'alternating'. Got {self.flip!r}.")
         if not (_is_number(self.zoom) and 0 <= self.zoom < 1):
             raise ConvscopeError(f"zoom must be a share of the size, from 0 to below 1. Got {self.zoom!r}.")
+        if not (_is_number(self.elastic) and self.elastic >= 0):
+            raise ConvscopeError(f"elastic must be a number of pixels, 0 for none. Got {self.elastic!r}.")
         if not (_is_number(self.rotate) and 0 <= self.rotate <= 180):
             raise ConvscopeError(f"rotate must be degrees from 0 to 180. Got {self.rotate!r}.")
         if not (_is_number(self.brightness) and 0 <= self.brightness <= 255):
@@ -88,7 +96,8 @@ class Augment:
 
         batch: (N, C, H, W), uint8 or float in 0..255, left as it is. ids: (N,), each picture's row in the data set.
         size: (h, w), `Preprocess.input_size`; where it is smaller than the pictures, a random window is taken.
-        Gives uint8 for uint8, unless rotate, brightness or contrast is set: float32 then, which may leave 0..255.
+        Gives uint8 for uint8, unless rotate, zoom, elastic, brightness or contrast is set: float32 then, which may
+        leave 0..255.
         """
         size = size or (batch.shape[2], batch.shape[3])
         if batch.ndim != 4 or len(ids) != len(batch) or size[0] > batch.shape[2] or size[1] > batch.shape[3]:
@@ -105,18 +114,21 @@ class Augment:
     def _moved(
         self, batch: torch.Tensor, ids: NDArray[np.int64], seed: int, epoch: int, size: tuple[int, int]
     ) -> torch.Tensor:
-        """Window, shift, flip and rotation, as one look-up or one interpolation."""
+        """Window, shift, flip, rotation, zoom and elastic, as one look-up or one interpolation."""
         top, left = (
             self._offsets(ids, seed, epoch, axis, batch.shape[2 + axis] - size[axis]) for axis in (0, 1)
         )  # each (N,): where the window begins in the picture, perhaps outside
         mirrored = self._mirrored(ids, seed, epoch)
-        if self.rotate or self.zoom:
+        if self.rotate or self.zoom or self.elastic:
             angle = np.deg2rad((2 * draws.uniform(seed, epoch, ids, "augment.rotate") - 1) * self.rotate)
             scales = [
                 1 + (2 * draws.uniform(seed, epoch, ids, f"augment.zoom{axis}") - 1) * self.zoom if self.zoom else 1.0
                 for axis in (0, 1)
             ]
-            return _resampled(batch, size, top, left, mirrored, angle, (scales[0], scales[1]), self.pad_mode)
+            points = None
+            if self.elastic:
+                points = (2 * draws.uniform(seed, epoch, ids, "augment.elastic", 2 * _POINTS**2) - 1) * self.elastic
+            return _resampled(batch, size, top, left, mirrored, angle, (scales[0], scales[1]), points, self.pad_mode)
         if size == tuple(batch.shape[2:]) and not (top.any() or left.any() or mirrored.any()):
             return batch
         return _looked_up(batch, size, top, left, mirrored, self.pad_mode)
@@ -217,10 +229,11 @@ def _resampled(
     mirrored: NDArray[np.bool_],
     angle: NDArray[np.float64],
     scales: tuple[NDArray[np.float64] | float, NDArray[np.float64] | float],
+    points: NDArray[np.float64] | None,
     pad_mode: PadMode,
 ) -> torch.Tensor:
     """Each picture's window turned by `angle` radians and stretched by `scales` (down, across) about its own middle,
-    bilinear: float32 (N, C, h, w)."""
+    its grid moved by `points` ((N, 32) pixels: 16 across, then 16 down); bilinear: float32 (N, C, h, w)."""
     height, width = batch.shape[2:]
     cos, sin = (np.asarray(of(angle), np.float32)[:, None, None] for of in (np.cos, np.sin))
     down = (np.arange(size[0], dtype=np.float32) - (size[0] - 1) / 2)[None, :, None]  # from the middle, (1, h, 1)
@@ -234,13 +247,25 @@ def _resampled(
     middle_x = (left + (size[1] - 1) / 2).astype(np.float32)[:, None, None]
     # grid_sample counts from -1 (the first pixel's middle) to 1 (the last one's).
     unit_x, unit_y = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
-    grid = np.empty((len(batch), *size, 2), np.float32)
-    np.add(cos * sign * unit_x * right, (middle_x - sin * down) * unit_x - 1, out=grid[..., 0])
-    np.add(sin * sign * unit_y * right, (middle_y + cos * down) * unit_y - 1, out=grid[..., 1])
+    grid = np.empty((len(batch), 2, *size), np.float32)  # x and y apart: contiguous writes, and it may be seen as below
+    np.add(cos * sign * unit_x * right, (middle_x - sin * down) * unit_x - 1, out=grid[:, 0])
+    np.add(sin * sign * unit_y * right, (middle_y + cos * down) * unit_y - 1, out=grid[:, 1])
+    places = torch.from_numpy(grid).to(batch.device)
+    if points is not None:
+        moved = points.reshape(-1, 2, _POINTS**2) * np.array([[unit_x], [unit_y]])  # (N, 2, 16)
+        between = torch.from_numpy(moved.astype(np.float32)).view(-1, _POINTS**2).to(batch.device)
+        places.view(len(between), -1).addmm_(between, _between_points(size).to(batch.device))
     return functional.grid_sample(
         batch.float(),
-        torch.from_numpy(grid).to(batch.device),
+        places.permute(0, 2, 3, 1),
         mode="bilinear",
         padding_mode=_GRID_PADDING[pad_mode],
         align_corners=True,
     )
+
+
+@lru_cache(maxsize=8)
+def _between_points(size: tuple[int, int]) -> torch.Tensor:
+    """(16, h * w): what each point of the grid, whose corners are the window's, gives to each place; bicubic."""
+    each = torch.eye(_POINTS**2).view(1, -1, _POINTS, _POINTS)
+    return functional.interpolate(each, size, mode="bicubic", align_corners=True).view(_POINTS**2, -1)

@@ -8,9 +8,16 @@ from collections.abc import Callable, Iterator
 from convscope.preflight.finding import Setting
 from convscope.preflight.subject import Found, Subject
 
-RATES = {"sgd": (1e-5, 1.0, "0.05"), "adam": (1e-7, 0.03, "0.001"), "adamw": (1e-7, 0.03, "0.001")}
+RATES = {
+    "sgd": (1e-5, 1.0, "0.05"), "adam": (1e-7, 0.03, "0.001"), "adamw": (1e-7, 0.03, "0.001"),
+    "muon": (1e-4, 1.0, "0.24"),
+}  # fmt: skip
 """From, to, and the usual learning rate, by optimizer; sgd's is of steps with momentum 0.9, ten times as long."""
-DECAYS = {"sgd": (0.05, "0.0005"), "adam": (0.05, "0.0005"), "adamw": (1.0, "0.05")}
+DECAYS = {"sgd": (0.05, "0.0005"), "adam": (0.05, "0.0005"), "adamw": (1.0, "0.05"), "muon": (0.05, "0.0005")}
+_WHY = {
+    "sgd": "past steps add up to {:.3g} times one",
+    "muon": "at 1 a step is about as long as the filters themselves, whatever their gradient",
+}
 
 
 def _set(key: str, value: str, more: str = "") -> tuple[str, tuple[Setting, ...]]:
@@ -24,11 +31,8 @@ def learning_rate_high(s: Subject) -> Iterator[Found]:
     reach = of.learning_rate * (0.1 / (1 - of.momentum) if of.name == "sgd" else 1)
     if reach > most:
         also = f" with momentum {of.momentum:g}" if of.name == "sgd" else ""
-        why = (
-            "each step moves every weight by about the rate, whatever its gradient"
-            if of.name != "sgd"
-            else (f"past steps add up to {1 / (1 - of.momentum):.3g} times one")
-        )
+        why = _WHY.get(of.name, "each step moves every weight by about the rate, whatever its gradient")
+        why = why.format(1 / (1 - of.momentum))
         yield Found(
             "optimizer.learning_rate",
             f"learning_rate {of.learning_rate:g} is large for {of.name}{also}: {why}. Usual is {usual}.",
@@ -53,11 +57,12 @@ def weight_decay_large(s: Subject) -> Iterator[Found]:
     """A weight decay that pulls the weights to 0 faster than the loss holds them."""
     of = s.settings.optimizer
     most, usual = DECAYS[of.name]
+    rate = of.other_rate if of.name == "muon" else of.learning_rate  # muon's filters don't decay
     if of.weight_decay > most:
         yield Found(
             "optimizer.weight_decay",
             f"weight_decay {of.weight_decay:g} is large for {of.name}: a weight that no gradient holds is halved every "
-            f"{math.log(2) / (of.learning_rate * of.weight_decay):.3g} steps at the full rate. Usual is {usual}.",
+            f"{math.log(2) / (rate * of.weight_decay):.3g} steps at the full rate. Usual is {usual}.",
             *_set("optimizer.weight_decay", usual),
         )
 

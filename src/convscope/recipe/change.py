@@ -87,7 +87,7 @@ def _read(table: str, key: str, text: str) -> Any:
     word = text.strip()
     if kinds == {str} or (key == "budget" and not _number(word)):
         return text
-    if kinds == {bool} and word.lower() in ("true", "yes", "on", "false", "no", "off"):
+    if bool in kinds and word.lower() in ("true", "yes", "on", "false", "no", "off"):
         return word.lower() in ("true", "yes", "on")
     number = _number(word)
     if number is not None:

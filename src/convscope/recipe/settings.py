@@ -270,7 +270,7 @@ class AugmentSettings(Settings):
         default=0, description="pixels added on each side, of which a window of the old size is cut out anywhere"
     )
     pad_mode: Literal["zero", "reflect", "replicate"] = Field(
-        default="zero", description="what crop, shift and rotate bring in from outside"
+        default="zero", description="what crop, shift, rotate, zoom and elastic bring in from outside"
     )
     flip: bool | Literal["alternating"] = Field(
         default=False,
@@ -281,6 +281,10 @@ class AugmentSettings(Settings):
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(default=0.0, description="turned by at most so many degrees")
     zoom: Share = Field(
         default=0.0, description="height and width stretched, each by itself, by a factor from 1 - zoom to 1 + zoom"
+    )
+    elastic: NotNegative = Field(
+        default=0.0,
+        description="the points of a 4 x 4 grid moved by at most so many pixels each, and smoothly what lies between",
     )
     brightness: Annotated[float, Field(ge=0, le=255)] = Field(
         default=0.0, description="a number from -b to b is added, in units of 0 to 255"
