@@ -27,6 +27,7 @@ from convscope.train.loss import Loss
 from train.small import CLASSES, carried_out, data_set, image_set, loop, network, of_kind, recipe, stop_after
 
 AUGMENT = {"crop": 1, "flip": True, "rotate": 10.0, "brightness": 20.0, "contrast": [0.8, 1.2], "cutout": 2}
+BENT = {"flip": "alternating", "zoom": 0.1, "elastic": 1.0, "pad_mode": "reflect"}
 TIMES = ("elapsed", "left", "images_per_second")
 
 
@@ -51,13 +52,15 @@ def digest(training: Loop, history: list[Epoch], losses: list[Step]) -> dict[str
     return found
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_training_stopped_at_any_step_goes_on_to_the_same_bits(optimizer: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("optimizer", "augment"), [("sgd", AUGMENT), ("adam", AUGMENT), ("muon", BENT)])
+def test_a_training_stopped_at_any_step_goes_on_to_the_same_bits(
+    optimizer: str, augment: dict[str, Any], tmp_path: Path
+) -> None:
     made = recipe(
         {"epochs": 3, "ema": 0.9, "keep": "best", "patience": 9, "label_smoothing": 0.1, "freeze": ["conv1@3"]},
         optimizer={"name": optimizer, "learning_rate": 0.05, "weight_decay": 0.01},
         schedule={"name": "one-cycle"},
-        augment=AUGMENT,
+        augment=augment,
     )
     data = data_set()
     whole = loop(made, data)
@@ -83,6 +86,21 @@ def test_a_training_stopped_at_any_step_goes_on_to_the_same_bits(optimizer: str,
         after = carried_out(second)
         history = of_kind(before, Epoch) + of_kind(after, Epoch)
         assert digest(second, history, of_kind(before, Step) + of_kind(after, Step)) == told, at
+
+
+def test_each_group_has_the_same_share_of_its_own_rate() -> None:
+    """Muon's filters and everything else; what is told is the filters' rate."""
+    rates = {"name": "muon", "learning_rate": 0.2, "other_rate": 0.04}
+    training = loop(recipe({"epochs": 3}, optimizer=rates, schedule={"name": "one-cycle"}))
+    seen = []
+    for record in training.records():
+        if isinstance(record, Step):
+            seen.append((record.learning_rate, [group["lr"] for group in training.optimizer.param_groups]))
+    assert len({rate for rate, _ in seen}) > 5
+    assert max(rate for rate, _ in seen) == pytest.approx(0.2, rel=0.2)
+    for rate, (filters, *others) in seen:
+        assert filters == rate
+        assert others == pytest.approx([rate / 5] * 2)
 
 
 def test_the_callers_random_numbers_go_on() -> None:

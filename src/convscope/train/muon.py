@@ -2,7 +2,8 @@
 
 A filter bank (C_out, C_in, kh, kw) is taken as a matrix of C_out rows. Its step has all singular values near 1, so that
 rare directions are learned as fast as frequent ones. Jordan et al. 2024, "Muon"; the settings for filters, rescaled to
-norm sqrt(C_out) before each step, are those of Jordan's airbench94 (2025).
+norm sqrt(C_out) before each step, are those of Jordan's airbench94 (2025). Where a convolution has groups, the filters
+of each group are a matrix of their own, since each group is a convolution of its own: of a depthwise one each filter.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ _STEPS = 3
 
 
 class Muon(torch.optim.Optimizer):
-    """groups: of parameters, each with `filters` (True: orthogonal steps), `lr`, `momentum` and `weight_decay` (which
-    falls on what isn't a filter: filters are rescaled instead). precision: of the orthogonalisation."""
+    """groups: of parameters, each with `lr`, `momentum`, `weight_decay` and `filters`: into how many matrices each
+    parameter is cut (a convolution's groups), () for plain steps. Weight decay falls on what isn't a filter: filters
+    are rescaled instead. precision: of the orthogonalisation."""
 
     def __init__(self, groups: Iterable[dict[str, Any]], precision: torch.dtype = torch.float32) -> None:
-        super().__init__(groups, {"lr": 0.24, "momentum": 0.6, "weight_decay": 0.0, "filters": False})
+        super().__init__(groups, {"lr": 0.24, "momentum": 0.6, "weight_decay": 0.0, "filters": ()})
         self.precision = precision
 
     @torch.no_grad()
@@ -34,13 +36,13 @@ class Muon(torch.optim.Optimizer):
         with torch.enable_grad():
             loss = closure() if closure is not None else None
         for group in self.param_groups:
-            learned = [p for p in group["params"] if p.grad is not None]
-            ahead = [self._ahead(p, group) for p in learned]
             if group["filters"]:
-                self._orthogonal(learned, ahead, group["lr"])
-            else:
-                for p, step in zip(learned, ahead, strict=True):
-                    p.add_(step, alpha=-group["lr"])
+                both = zip(group["params"], group["filters"], strict=True)
+                self._orthogonal([(p, cut) for p, cut in both if p.grad is not None], group)
+                continue
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.add_(self._ahead(p, group), alpha=-group["lr"])
         return loss
 
     def _ahead(self, p: Tensor, group: dict[str, Any]) -> Tensor:
@@ -56,30 +58,32 @@ class Muon(torch.optim.Optimizer):
         buffer.mul_(group["momentum"]).add_(gradient)
         return gradient.add(buffer, alpha=group["momentum"])
 
-    def _orthogonal(self, filters: list[Tensor], ahead: list[Tensor], rate: float) -> None:
-        """Filters whose matrices have one shape go through the products together."""
-        alike: dict[tuple[int, int], list[int]] = {}
-        for turn, p in enumerate(filters):
-            alike.setdefault((len(p), p[0].numel()), []).append(turn)
-        for turns in alike.values():
-            steps = orthogonalised(torch.stack([_matrix(ahead[turn]).to(self.precision) for turn in turns]))
-            for turn, step in zip(turns, steps, strict=True):
-                p = filters[turn]
+    def _orthogonal(self, filters: list[tuple[Tensor, int]], group: dict[str, Any]) -> None:
+        """Matrices of one shape go through the products together."""
+        alike: dict[tuple[int, int], list[tuple[Tensor, int]]] = {}
+        for p, cut in filters:
+            alike.setdefault((len(p) // cut, p[0].numel()), []).append((p, cut))
+        for shape, some in alike.items():
+            ahead = [_matrices(self._ahead(p, group).to(self.precision), shape) for p, _ in some]
+            steps = torch.split(orthogonalised(torch.cat(ahead)), [cut for _, cut in some])
+            for (p, _), step in zip(some, steps, strict=True):
                 p.mul_(math.sqrt(len(p)) / p.norm().clamp(min=1e-12))
                 high, wide = p.shape[2:]
-                p.sub_(step.view(len(p), high, wide, -1).permute(0, 3, 1, 2).to(p.dtype), alpha=rate)
+                p.sub_(step.reshape(len(p), high, wide, -1).permute(0, 3, 1, 2).to(p.dtype), alpha=group["lr"])
 
 
-def _matrix(filters: Tensor) -> Tensor:
-    """(C_out, C_in, kh, kw) to (C_out, kh * kw * C_in): the order in memory where channels lie last. The order of
-    columns doesn't matter to what follows."""
-    return filters.permute(0, 2, 3, 1).reshape(len(filters), -1)
+def _matrices(filters: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(C_out, C_in, kh, kw) to (matrices, *shape), a row a filter: kh * kw * C_in values, in their order in memory
+    where channels lie last. What follows doesn't depend on it."""
+    return filters.permute(0, 2, 3, 1).reshape(-1, *shape)
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
     """(k, rows, columns), each with its singular values brought near 1, by Newton-Schulz steps: no decomposition."""
     a, b, c = _COEFFICIENTS
-    x = matrices / (matrices.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(matrices.dtype)
+    wide = torch.promote_types(matrices.dtype, torch.float32)
+    length = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True, dtype=wide)
+    x = matrices / (length + 1e-7).to(matrices.dtype)
     tall = x.shape[1] > x.shape[2]
     x = x.transpose(1, 2) if tall else x
     for _ in range(_STEPS):

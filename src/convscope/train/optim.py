@@ -37,7 +37,7 @@ def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimi
         {"params": [p for name, p in named if name not in chosen], "weight_decay": 0.0},
     ]
     if settings.name == "muon":
-        return _muon(named, chosen, settings)
+        return _muon(network, chosen, settings)
     groups = [group | {"base": settings.learning_rate} for group in groups if group["params"]]
     fused = all(p.device.type in _FUSED and p.is_floating_point() for _, p in named)
     rate = settings.learning_rate
@@ -48,20 +48,29 @@ def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimi
     return kind(groups, lr=rate, betas=settings.betas, eps=settings.eps, fused=fused)
 
 
-def _muon(
-    named: list[tuple[str, nn.Parameter]], chosen: set[str], settings: OptimizerSettings
-) -> torch.optim.Optimizer:
-    """Three groups: the filters of convolutions, other weights that decay, and what doesn't decay."""
+def _muon(network: nn.Module, chosen: set[str], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """Three groups: the filters of convolutions, other weights that decay, and what doesn't decay.
+
+    Filters of a single weight, which have no direction, are among the other weights.
+    """
+    named = list(network.named_parameters())
     filters = {name for name, p in named if name in chosen and p.ndim == 4 and p[0].numel() > 1}
-    rest = {"base": settings.other_rate, "momentum": settings.other_momentum, "filters": False}
+    cuts = [_matrices_of(network, name) for name, _ in named if name in filters]
+    rest = {"base": settings.other_rate, "momentum": settings.other_momentum}
     groups: list[dict[str, Any]] = [
         {"params": [p for name, p in named if name in filters], "base": settings.learning_rate,
-         "momentum": settings.momentum, "filters": True},
+         "momentum": settings.momentum, "filters": tuple(cuts)},
         {"params": [p for name, p in named if name in chosen - filters], "weight_decay": settings.weight_decay, **rest},
         {"params": [p for name, p in named if name not in chosen], **rest},
     ]  # fmt: skip
     precision = torch.bfloat16 if kernels.narrow() or named[0][1].is_cuda else torch.float32
     return Muon([group for group in groups if group["params"]], precision)
+
+
+def _matrices_of(network: nn.Module, name: str) -> int:
+    """How many convolutions side by side a filter bank is: the groups of the layer that owns it."""
+    groups = getattr(network.get_submodule(name.rpartition(".")[0]), "groups", 1)
+    return groups if isinstance(groups, int) and len(network.get_parameter(name)) % groups == 0 else 1
 
 
 def decays(network: nn.Module) -> set[str]:
