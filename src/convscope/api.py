@@ -19,7 +19,7 @@ from convscope.data.images import DataSet, ImageSet
 from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
 from convscope.evaluate.metrics import Score, score
-from convscope.evaluate.model import Evaluated, ask, chance_note, predictions
+from convscope.evaluate.model import Evaluated, ask, chance_note, predictions, score_of
 from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, refuse_learned
 from convscope.network.build import Network
 from convscope.network.cost import total_parameters
@@ -58,20 +58,24 @@ def load(path: str | Path, network: nn.Module | None = None) -> Classifier:
     return Classifier.load(Path(path), network)
 
 
-def evaluate(classifier: Classifier, images: ImageSet, *, seen: bool = False) -> Score:
+def evaluate(classifier: Classifier, images: ImageSet, *, seen: bool = False, views: str = "") -> Score:
     """Accuracy of a classifier on an image set: k of n with its 95 % interval.
 
+    views: "mirror", "shift" or "both" gives the score of the mean of 2, 3 or 6 views of each picture in place of that
+    of one; its `.views` says so.
     Raises ConvscopeError where their classes differ, and where the run that the classifier lies in was trained on some
     of these pictures, unless `seen` says that this is meant.
     """
     if not seen:
         refuse_learned(images, classifier.path)
-    return score(predictions(classifier, images))
+    return score_of(classifier, images, views)
 
 
-def evaluate_model(model: str | Path, data: str = "", part: str = "", progress: Progress | None = None) -> Evaluated:
+def evaluate_model(
+    model: str | Path, data: str = "", part: str = "", progress: Progress | None = None, views: str = ""
+) -> Evaluated:
     """Ask a run or a model file about a whole split; see `evaluate.model.ask`."""
-    return ask(load(model), Path(model), data, part, progress)
+    return ask(load(model), Path(model), data, part, progress, views)
 
 
 # ---- training --------------------------------------------------------------------------------------------------------

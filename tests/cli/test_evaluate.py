@@ -48,6 +48,33 @@ def test_json(copied: Path, say: Command) -> None:
     assert sum(map(sum, about["confusion"])) == about["n"]
 
 
+def test_several_views_are_a_second_score(copied: Path, say: Command) -> None:
+    run = api.Run(copied)
+    trained = run.test
+    assert trained is not None
+    said = say("evaluate", copied, "--views", "both")
+    assert said.code == 0
+    *_, second, first = said.out.splitlines()
+    assert re.fullmatch(
+        r"test accuracy of 6 views [\d.]+ % \(\d+ of 269; 95 % interval [\d.]+ to [\d.]+ %\), 6 times the work", second
+    )
+    assert f"test accuracy {100 * trained.k / trained.n:.2f} % ({trained.k} of 269;" in first
+    assert run.looks == 2
+    about = json.loads(say("evaluate", copied, "--views", "shift", "--json").out)
+    assert about["k"] == trained.k
+    assert "views" not in about
+    expected = api.evaluate(api.load(copied), api.data("digits").test, views="shift")
+    assert about["in_views"] == expected.to_json()
+    assert about["in_views"]["views"] == 3
+    assert "in_views" not in json.loads(say("evaluate", copied, "--json").out)
+    looks = run.looks
+    refused = say("evaluate", copied, "--views", "ten")
+    assert refused.code == 2
+    assert "unknown views 'ten'" in refused.err
+    assert "These exist: both, mirror, shift." in refused.err
+    assert run.looks == looks  # nothing was looked at
+
+
 def test_other_splits_and_the_model_file_itself(copied: Path, say: Command) -> None:
     assert json.loads(say("evaluate", copied, "--split", "validation", "--json").out)["n"] == 269
     assert json.loads(say("evaluate", copied, "--split", "train", "--json").out)["n"] == 1259

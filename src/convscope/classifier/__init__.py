@@ -98,19 +98,21 @@ class Classifier:
         images: NDArray[np.uint8],
         labels: NDArray[np.int64] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        logits: Callable[[NDArray[np.uint8]], Tensor] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The probabilities, and with labels (N,) each picture's cross-entropy in nats, (N,) float32.
 
-        progress: is called with how many are done, of how many. The loss comes from the logits, so that it is right
-        where a probability is 0 in float32. Raises RunFailed where an output isn't finite.
+        progress: is called with how many are done, of how many. logits: in place of the method of this name, where
+        something is made of several of its answers (`evaluate.views`). The loss comes from the logits, so that it is
+        right where a probability is 0 in float32. Raises RunFailed where an output isn't finite.
         """
         shares, losses = [np.zeros((0, len(self.classes)), np.float32)], [np.zeros(0, np.float32)]
         for start in range(0, len(images), _BATCH):
-            logits = self.logits(images[start : start + _BATCH])
-            shares.append(torch.softmax(logits, 1).numpy())
+            said = (logits or self.logits)(images[start : start + _BATCH])
+            shares.append(torch.softmax(said, 1).numpy())
             if labels is not None:
                 right = torch.from_numpy(labels[start : start + _BATCH])
-                losses.append(cross_entropy(logits, right, reduction="none").numpy())
+                losses.append(cross_entropy(said, right, reduction="none").numpy())
             if progress is not None:
                 progress(min(start + _BATCH, len(images)), len(images))
         out: NDArray[np.float32] = np.concatenate(shares)

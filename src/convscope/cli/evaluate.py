@@ -22,6 +22,9 @@ def command(
     split: Annotated[
         str, Option(help="train, validation (or val), test or all; test unless given, all of a plain folder")
     ] = "",
+    views: Annotated[
+        str, Option(help="mirror, shift or both: a second score, of the mean of 2, 3 or 6 views of each picture")
+    ] = "",
     json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
     """Carry it out; see HELP."""
@@ -33,13 +36,13 @@ def command(
     from convscope.report.text import json_line, noted, say
 
     with Progress(sys.stderr, show=not json) as progress:
-        done = api.evaluate_model(model, data, split, progress)
+        done = api.evaluate_model(model, data, split, progress, views)
     said, part, look = done.predictions, done.split, done.look
     found, classes = score(said), per_class(said)
     if json:
         about = {
             **found.to_json(), "split": part, "look": look, "notes": done.notes, "classes": classes,
-            "confusion": confusion(said),
+            "confusion": confusion(said), **({"in_views": done.in_views.to_json()} if done.in_views else {}),
         }  # fmt: skip
         print(json_line(about, sys.stdout))
         return 0
@@ -49,5 +52,5 @@ def command(
         say(sys.stdout, ["the surest mistakes:", *wrong, ""])
     if look > 1:
         say(sys.stdout, again(look, part))
-    say(sys.stdout, listings.evaluate(found, classes, part, stream=sys.stdout))
+    say(sys.stdout, listings.evaluate(found, classes, part, in_views=done.in_views, stream=sys.stdout))
     return 0

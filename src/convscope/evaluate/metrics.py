@@ -22,7 +22,8 @@ class Score:
     """k of n pictures right; (low, high) is the 95 % Wilson interval, as fractions.
 
     loss: mean cross-entropy in nats. top5_k: pictures whose class is among the five most probable, None where there
-    are five classes or fewer (it would always be n). classes: their number.
+    are five classes or fewer (it would always be n). classes: their number. views: of how many views of each picture
+    the mean was taken (`evaluate.views`); one is the score that everything else speaks of.
     """
 
     k: int
@@ -32,6 +33,7 @@ class Score:
     loss: float
     top5_k: int | None
     classes: int
+    views: int = 1
 
     @property
     def accuracy(self) -> float:
@@ -39,8 +41,11 @@ class Score:
         return self.k / self.n if self.n else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, for `--json` and files. The accuracy never travels without its count and interval."""
+        """Plain numbers, for `--json` and files. The accuracy never travels without its count and interval, nor one of
+        several views without their number."""
+        views = {"views": self.views} if self.views > 1 else {}
         return {
+            **views,
             "k": self.k,
             "n": self.n,
             "accuracy": self.accuracy,

@@ -5,7 +5,7 @@ Knows classifiers, data sets and run folders; computes no score (`metrics` does)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,19 +18,31 @@ from convscope.data.images import DataSet, ImageSet
 from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
 from convscope.evaluate import seen
-from convscope.evaluate.metrics import score
+from convscope.evaluate import views as several
+from convscope.evaluate.metrics import Score, score
 from convscope.evaluate.predictions import Predictions
 from convscope.recipe.realise import read_data
 from convscope.run import Tested
 
 
-def predictions(classifier: Classifier, images: ImageSet, progress: Progress | None = None) -> Predictions:
+def predictions(
+    classifier: Classifier, images: ImageSet, progress: Progress | None = None, views: str = ""
+) -> Predictions:
     """What a classifier says of an image set, as a record that needs the network no more. Raises ConvscopeError where
-    their classes differ, RunFailed where an output isn't finite."""
+    their classes differ, RunFailed where an output isn't finite. views: a word of `evaluate.views`; "" is one view."""
     check_classes(classifier, images.classes)
-    told = None if progress is None else partial(progress, "scoring pictures")
-    probabilities, losses = classifier.judge(images.images, images.labels, told)
+    told = None if progress is None else partial(progress, "scoring views" if views else "scoring pictures")
+    logits = partial(several.logits, classifier, views) if views else None
+    probabilities, losses = classifier.judge(images.images, images.labels, told, logits)
     return Predictions(images.ids, images.names, images.labels, probabilities, classifier.classes, losses)
+
+
+def score_of(classifier: Classifier, images: ImageSet, views: str = "", progress: Progress | None = None) -> Score:
+    """A classifier's score on an image set; by the mean of several views of each picture where `views` names some."""
+    if views:
+        several.check(views)
+    said = predictions(classifier, images, progress, views)
+    return replace(score(said), views=several.VIEWS[views]) if views else score(said)
 
 
 def chance_note(said: Predictions, split: str) -> str:
@@ -64,12 +76,16 @@ def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a model said of a split, the how-manieth look at it this was, and what the user should know of the data."""
+    """What a model said of a split, the how-manieth look at it this was, and what the user should know of the data.
+
+    in_views: the second score, of several views of each picture, where it was asked for.
+    """
 
     predictions: Predictions
     split: str
     look: int
     notes: tuple[str, ...]
+    in_views: Score | None = None
 
 
 def ask(
@@ -78,14 +94,18 @@ def ask(
     data: str = "",
     part: str = "",
     progress: Progress | None = None,
+    views: str = "",
 ) -> Evaluated:
     """Ask a model about a whole split. model: where it lies, which is where its run's folder may be.
 
     Without `data` it is the run's own split (test unless said), and the look is counted in its folder; so it is where
     `data` has the very content that the run was begun with, which may have moved since. With other `data`: the part
-    that it calls test, or all of it. Raises ConvscopeError where the classes differ, the split is empty, the data is
-    what a model outside of any run was trained on, or the run's own is gone.
+    that it calls test, or all of it. `views` adds a second score, which is kept nowhere. Raises ConvscopeError where
+    the classes differ, the split is empty, the data is what a model outside of any run was trained on, or the run's own
+    is gone.
     """
+    if views:
+        several.check(views)  # before the look is counted
     part = {"val": "validation", "valid": "validation"}.get(part, part)
     if part not in ("", "train", "validation", "test", "all"):
         raise ConvscopeError(f"a split must be train, validation, test or all. Got {part!r}.")
@@ -134,7 +154,8 @@ def ask(
     if own and not data:
         found = score(said)
         own.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
-    return Evaluated(said, part, look, notes)
+    in_views = score_of(classifier, images, views, progress) if views else None
+    return Evaluated(said, part, look, notes, in_views)
 
 
 def whole(dataset: DataSet) -> ImageSet:

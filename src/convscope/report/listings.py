@@ -44,9 +44,15 @@ def facts(pairs: Iterable[tuple[str, str]], stream: TextIO | None = None) -> lis
 
 
 def evaluate(
-    score: Score, classes: Sequence[ClassScore], split: str = "test", most: int = 50, stream: TextIO | None = None
+    score: Score,
+    classes: Sequence[ClassScore],
+    split: str = "test",
+    most: int = 50,
+    in_views: Score | None = None,
+    stream: TextIO | None = None,
 ) -> list[str]:
-    """The classes, worst recall first beyond `most` of them; then top-5; the score is the last `k of n`."""
+    """The classes, worst recall first beyond `most` of them; then top-5, and the score of several views where it was
+    asked for; the score is the last `k of n`."""
     shown = sorted(classes, key=lambda c: (c.recall, c.name))[:most] if len(classes) > most else list(classes)
     rows = [
         (
@@ -63,6 +69,9 @@ def evaluate(
     lines.append("")
     if score.top5_k is not None:
         lines.append(f"{split} top-5 accuracy {score_line(score.top5_k, score.n)}")
+    if in_views is not None:
+        text, views = score_line(in_views.k, in_views.n, in_views.low, in_views.high), in_views.views
+        lines.append(f"{split} accuracy of {views} views {text}, {views} times the work")
     score_text = score_line(score.k, score.n, score.low, score.high)
     return [*lines, f"{split} accuracy {score_text}, loss {score.loss:.4f}"]
 
