@@ -43,7 +43,6 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    settle_threads()
     try:
         return _dispatch(arguments)
     except ConvscopeError as error:
@@ -65,16 +64,6 @@ def run(arguments: list[str]) -> int:
         traceback.print_exc()
         _complain("this is a fault of convscope's own; please report it with the lines above")
         return 1
-
-
-def settle_threads() -> None:
-    """Threads of a step that wait for each other give the processor up soon, before torch is loaded.
-
-    GNU's OpenMP lets them spin for milliseconds: where another program runs beside, a step then takes ten times as
-    long. What the user has set stands. Windows and macOS have other libraries, which don't read this.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _complain(text: str) -> None:
