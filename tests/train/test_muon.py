@@ -63,8 +63,7 @@ def built(net: nn.Sequential, precision: torch.dtype | None = None, **settings: 
     optimizer = optim.build(net, OptimizerSettings.model_validate({"name": "muon", **settings}))
     assert isinstance(optimizer, Muon)
     optimizer.precision = precision or optimizer.precision
-    for group in optimizer.param_groups:
-        group["lr"] = group["base"]
+    assert all(group["lr"] == group["base"] for group in optimizer.param_groups)
     return optimizer
 
 

@@ -56,10 +56,10 @@ def _muon(network: nn.Module, chosen: set[str], settings: OptimizerSettings) -> 
     named = list(network.named_parameters())
     filters = {name for name, p in named if name in chosen and p.ndim == 4 and p[0].numel() > 1}
     cuts = [_matrices_of(network, name) for name, _ in named if name in filters]
-    rest = {"base": settings.other_rate, "momentum": settings.other_momentum}
+    rest = {"lr": settings.other_rate, "base": settings.other_rate, "momentum": settings.other_momentum}
     groups: list[dict[str, Any]] = [
-        {"params": [p for name, p in named if name in filters], "base": settings.learning_rate,
-         "momentum": settings.momentum, "filters": tuple(cuts)},
+        {"params": [p for name, p in named if name in filters], "filters": tuple(cuts),
+         "lr": settings.learning_rate, "base": settings.learning_rate, "momentum": settings.momentum},
         {"params": [p for name, p in named if name in chosen - filters], "weight_decay": settings.weight_decay, **rest},
         {"params": [p for name, p in named if name not in chosen], **rest},
     ]  # fmt: skip
