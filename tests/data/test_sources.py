@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from convscope.data import cifar, idx, known, places, sources, store
 from convscope.data.known import KNOWN, KnownFile
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, RunFailed
 
 SHARED = os.environ.get("CONVSCOPE_DATA", "")
 MD5 = {
@@ -288,3 +288,16 @@ def test_the_cache_has_a_place_on_each_system(platform: str, monkeypatch: pytest
     for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(variable)
     assert Path.home() in places.cache_folder().parents
+
+
+def test_where_the_original_can_not_be_had_its_copy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CONVSCOPE_DATA", str(tmp_path))
+    monkeypatch.setitem(known.KNOWN, "cifar10", replace(KNOWN["cifar10"], hosts=("https://127.0.0.1:9/",)))
+    with pytest.raises(RunFailed, match=r"cifar10 could not be downloaded") as alone:
+        sources.find("cifar10")
+    assert "re-encoded" not in str(alone.value)
+    (tmp_path / "cifar10-jpeg" / "train").mkdir(parents=True)
+    sentence = r"\ncifar10-jpeg, a re-encoded copy, is here: convscope train cifar10-jpeg$"
+    with pytest.raises(RunFailed, match=sentence):
+        sources.find("cifar10")

@@ -6,13 +6,18 @@ import re
 
 import pytest
 
-from convscope.recipe import bundled, header, load
+from convscope.recipe import bundled, header, load, named
 
 ALL = [
+    "cifar10-long",
+    "cifar10-medium",
+    "cifar10-short",
     "digits",
     "folder",
     "lenet5",
-    "mnist",
+    "mnist-long",
+    "mnist-medium",
+    "mnist-short",
     "tutorial-a-drawn",
     "tutorial-a-written",
     "tutorial-b-cifar10",
@@ -54,6 +59,18 @@ def test_it_loads_and_says_what_it_is(name: str) -> None:
     if name.startswith("tutorial"):
         assert "Reported:" in opening
         assert "Mistakes, and what is done here instead:" in opening
+
+
+@pytest.mark.parametrize("data", ["mnist", "cifar10"])
+def test_the_name_of_data_means_its_recipe_of_middle_length(data: str) -> None:
+    recipes = {length: load(bundled()[f"{data}-{length}"]) for length in ("short", "medium", "long")}
+    assert {recipe.data for recipe in recipes.values()} == {data}
+    epochs = [recipe.train.epochs or 0 for recipe in recipes.values()]
+    assert epochs == sorted(set(epochs))
+    assert named(data) == bundled()[f"{data}-medium"]
+    assert header(data) == header(f"{data}-medium")
+    assert data not in bundled()
+    assert named("qqqqqq") is None
 
 
 @pytest.mark.parametrize("name", ALL)

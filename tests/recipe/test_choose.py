@@ -27,10 +27,11 @@ def here(tmp_path: Path) -> Path:
 
 def test_a_bundled_name_is_that_recipe_even_beside_a_folder(here: Path) -> None:
     choice = choose("mnist", here)
-    assert (choice.kind, choice.name, choice.recipe, choice.data) == ("recipe", "mnist", bundled()["mnist"], "")
+    assert (choice.kind, choice.name, choice.recipe, choice.data) == ("recipe", "mnist", bundled()["mnist-medium"], "")
     assert choice.note == "mnist is the bundled recipe; what is here under that name is ./mnist."
     assert choice.load().data == "mnist"
     assert choose("digits", here).note == ""
+    assert choose("mnist-long", here).recipe == bundled()["mnist-long"]
 
 
 def test_with_a_dot_it_is_the_folder(here: Path) -> None:
@@ -58,9 +59,14 @@ def test_the_folder_that_one_stands_in(here: Path) -> None:
 
 def test_a_data_set_takes_its_own_recipe_or_the_folders(here: Path) -> None:
     choice = choose("mnist[:1000]", here)
-    assert (choice.kind, choice.name, choice.recipe) == ("data", "mnist-1000", bundled()["mnist"])
+    assert (choice.kind, choice.name, choice.recipe) == ("data", "mnist-1000", bundled()["mnist-medium"])
     assert choice.load().data == "mnist[:1000]"
     assert choose("fashion-mnist", here).recipe == bundled()["folder"]
+    copy = choose("cifar10-jpeg", here)
+    assert (copy.kind, copy.name, copy.recipe) == ("data", "cifar10-jpeg", bundled()["cifar10-medium"])
+    original = choose("cifar10", here)
+    assert (original.kind, original.name, original.data) == ("recipe", "cifar10", "")
+    assert copy.load() == original.load().model_copy(update={"data": "cifar10-jpeg"})
 
 
 def test_a_runs_folder_is_not_data(here: Path) -> None:
@@ -75,7 +81,12 @@ def test_a_runs_folder_is_not_data(here: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("mnits", "folder here, did you mean the recipe 'mnist'? Bundled recipes: digits, folder, lenet5, mnist,"),
+        (
+            "mnits",
+            "folder here, did you mean the recipe 'mnist'? Bundled recipes: cifar10, cifar10-long, cifar10-medium, "
+            "cifar10-short, digits, folder, lenet5, mnist, mnist-long,",
+        ),
+        ("cifar10_jpeg", "did you mean the data set 'cifar10-jpeg'?"),
         ("fashion_mnist", "did you mean the data set 'fashion-mnist'?"),
         ("photo", "did you mean the folder or file 'photos'?"),
         ("qqqqqq", "'qqqqqq' is no bundled recipe, no recipe file, no data set and no folder here. Bundled recipes:"),

@@ -61,7 +61,8 @@ class Known:
     size: height, width and channels of a picture; pictures: (training, test) counts, test 0 where it brings none
     files: what must be there; hosts: addresses to which a packed file's name is added, tried in order; folders: where
     it may lie below CONVSCOPE_DATA; archive: the one packed file that holds all of the files, and its size ("" where
-    each is packed by itself); packed_bytes: about what all files take together as they are downloaded.
+    each is packed by itself); packed_bytes: about what all files take together as they are downloaded; copy_of: the
+    data set of which it is a re-encoded copy.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Known:
     archive: str = ""
     archive_bytes: int = 0
     packed_bytes: int = 0
+    copy_of: str = ""
 
 
 def _idx(hashes: tuple[str, str, str, str]) -> tuple[KnownFile, ...]:
@@ -230,6 +232,7 @@ _TABLE = (
         source="a local copy; A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009",
         licence="not stated",
         folders=("cifar10-jpeg.tar", "cifar10-jpeg", "cifar10"),
+        copy_of="cifar10",
     ),
 )
 

@@ -19,7 +19,7 @@ from convscope.data import archive, cifar, digits, download, folder, idx, places
 from convscope.data.known import KNOWN, Known
 from convscope.data.listing import Source
 from convscope.data.progress import Progress
-from convscope.errors import ConvscopeError, unknown
+from convscope.errors import ConvscopeError, RunFailed, unknown
 
 _SLICE = re.compile(r"(?P<word>.+)\[:(?P<count>\d+)\]")
 
@@ -90,7 +90,13 @@ def get(name: str, progress: Progress | None = None) -> Path:
         return found
     if KNOWN[name].format == "embedded":
         raise ConvscopeError(f"{name} is part of convscope: there is nothing to get.")
-    return download.get(KNOWN[name], progress)
+    try:
+        return download.get(KNOWN[name], progress)
+    except RunFailed as error:
+        copy = next((other for other in KNOWN if KNOWN[other].copy_of == name and where(other)), None)
+        if copy is None:
+            raise
+        raise RunFailed(f"{error}\n{copy}, a re-encoded copy, is here: convscope train {copy}") from error
 
 
 def _embedded(entry: Known, progress: Progress | None) -> Source:

@@ -9,11 +9,12 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from convscope.errors import ConvscopeError
 from convscope.network.geometry import windows
-from convscope.notation.tree import Aux, Branches, Item, Layer, Place, Regions, Sequence, Size, Value, Written
+from convscope.notation.tree import Aux, Branches, Item, Layer, Place, Regions, Sequence, Size, Value, Written, bodies
 
 Shape = tuple[int, ...]
 _Value = TypeVar("_Value")
@@ -63,6 +64,18 @@ class Sizes:
     def by_name(self) -> dict[str, Sized]:
         """The rows by the label that they have everywhere."""
         return {row.item.name: row for row in self.rows}
+
+
+def scaled(sizes: Sizes) -> dict[str, float]:
+    """Layers with a `scale` right behind them, and its factor: as if their weights were so many times as large."""
+    found, waiting = {}, [sizes.body]
+    while waiting:
+        sequence = waiting.pop()
+        waiting += [inner for item in sequence.items for inner in bodies(item)]
+        for first, second in pairwise(sequence.items):
+            if isinstance(first, Layer) and isinstance(second, Layer) and second.kind == "scale":
+                found[first.name] = option(second, "factor", float)
+    return found
 
 
 def show(shape: Shape) -> str:

@@ -11,7 +11,7 @@ from convscope.notation.tree import Init, Layer
 from convscope.preflight.edits import replaced, with_word
 from convscope.preflight.finding import Edit, Setting
 from convscope.preflight.pictures import SCALED
-from convscope.preflight.starts import WIDE, deviation, weighted
+from convscope.preflight.starts import WIDE, weighted
 from convscope.preflight.subject import Found, Subject, one_each
 from convscope.run import Diagnosis
 
@@ -19,8 +19,8 @@ from convscope.run import Diagnosis
 def smaller_weights(s: Subject, d: Diagnosis) -> tuple[Edit, ...]:
     """init=kaiming wherever another start is written; where none is, the input is what is too large."""
     edits: list[tuple[Layer, Edit]] = []
-    for layer, how, inputs in weighted(s):
-        if deviation(how, inputs) > WIDE * (2 / inputs) ** 0.5:
+    for layer, _, times in weighted(s):
+        if times > WIDE:
             edits.append((layer, with_word(s.text, layer.place, "init=kaiming")))
     if edits:
         return one_each(edits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from convscope.network.shapes import numbers, option
+from convscope.network.shapes import numbers, option, scaled
 from convscope.notation.tree import Init, Layer
 from convscope.preflight.edits import with_word
 from convscope.preflight.finding import Edit
@@ -17,28 +17,31 @@ BIAS = 1.0
 """Biases drawn as wide as this, or a constant beyond 1 (AlexNet's own) or at -1 and below."""
 
 
-def deviation(how: Init, inputs: int) -> float:
-    """The standard deviation of numbers drawn so; 0 for a constant. `kaiming`, `glorot` and the like fit the inputs."""
-    value = abs(how.value or 0.0)
+def spread(how: Init, inputs: int, factor: float = 1.0) -> float:
+    """How many times as wide as sqrt(2 / inputs) numbers are drawn; 0 for a constant, 1 for `kaiming`, `glorot` and the
+    like, which fit the inputs. factor: of a `scale` behind them, which counts where the width is written out."""
+    value = abs((how.value or 0.0) * factor) / math.sqrt(2 / inputs)
     spreads = {"normal": value, "truncnormal": 0.88 * value, "uniform": value / math.sqrt(3), "constant": 0.0}
-    return spreads.get(how.kind, math.sqrt(2 / inputs))
+    return spreads.get(how.kind, 1.0)
 
 
-def weighted(s: Subject) -> Iterator[tuple[Layer, Init, int]]:
-    """Layers with weights: how these start, and the inputs of a unit."""
+def weighted(s: Subject) -> Iterator[tuple[Layer, Init, float]]:
+    """Layers with weights: how these start, and their `spread`."""
+    factors = scaled(s.sizes)
     for layer, row in s.layers():
         if layer.kind not in ("conv", "dense"):
             continue
         inputs = numbers(row.before)
         if layer.kind == "conv" and layer.kernel:
             inputs = row.before[2] // option(layer, "groups", int) * layer.kernel[0] * layer.kernel[1]
-        yield layer, option(layer, "init", Init), inputs
+        how = option(layer, "init", Init)
+        yield layer, how, spread(how, inputs, factors.get(layer.name, 1.0))
 
 
 def initial_weights_large(s: Subject) -> Iterator[Found]:
     """Weights that make numbers grow from layer to layer, where no bn behind them takes that out again."""
     normalised = {first.name for first, second in s.neighbours() if second.kind == "bn"}
-    wide = [(layer, deviation(how, n) / math.sqrt(2 / n)) for layer, how, n in weighted(s)]
+    wide = [(layer, times) for layer, _, times in weighted(s)]
     wild = [(layer, times) for layer, times in wide if times > WILD and layer.name not in normalised]
     if wild:
         layer, times = max(wild, key=lambda pair: pair[1])
@@ -60,9 +63,9 @@ def initial_weights_small(s: Subject) -> Iterator[Found]:
     normalised = {first.name for first, second in s.neighbours() if second.kind == "bn"}
     rows = list(weighted(s))
     small = [
-        (layer, deviation(how, n) / math.sqrt(2 / n))
-        for layer, how, n in rows[:-1]
-        if how.kind != "constant" and deviation(how, n) < 0.02 * math.sqrt(2 / n) and layer.name not in normalised
+        (layer, times)
+        for layer, how, times in rows[:-1]
+        if how.kind != "constant" and times < 0.02 and layer.name not in normalised
     ]
     if small:
         layer, times = min(small, key=lambda pair: pair[1])

@@ -141,7 +141,7 @@ def _no_such_path(word: str, base: Path) -> str:
 
 
 def _unknown(word: str, beside: list[str]) -> str:
-    recipes = sorted({*bundled(), *ALSO})
+    recipes = sorted({*bundled(), *(name for name in ALSO if load(bundled()[ALSO[name]]).data == name)})
     close = nearest(word, [*recipes, *DATA_NAMES, *beside])
     kinds = {**dict.fromkeys(beside, "folder or file"), **dict.fromkeys(DATA_NAMES, "data set")}
     kinds |= dict.fromkeys(recipes, "recipe")

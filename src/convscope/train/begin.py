@@ -59,7 +59,8 @@ def recipe_of(
             notes.append(_of_the_recipe(of, chosen))
     another = isinstance(network, nn.Module) or str(settings.get("network", network or usual.AUTO)) != usual.AUTO
     if another and (own or (bundled and chosen.optimizer.name == "muon")):
-        settings = {**usual.FOR_ANOTHER_NETWORK, **settings}
+        suits_any = usual.FOR_ANOTHER_NETWORK
+        chosen = recipe.with_settings(_of_another_rule(chosen, suits_any["optimizer.name"]), suits_any)
     chosen = _of_another_rule(chosen, str(settings.get("optimizer.name", "")))
     if isinstance(network, str):
         settings["network"] = network
@@ -73,7 +74,8 @@ def recipe_of(
             chosen, own = recipe.load(recipe.bundled()["folder"]).model_copy(update={"data": chosen.data}), True
             notes.append(f"of the recipe {name} the data alone is taken: its network can't take the weights of {start}")
         if own:
-            chosen = recipe.with_settings(chosen, published.settings_for(settings))
+            suits_any = published.settings_for(settings)
+            chosen = recipe.with_settings(_of_another_rule(chosen, suits_any["optimizer.name"]), suits_any)
         given = str(settings.pop("network", "")) or ("" if own else chosen.network)
         chosen = published.with_network(recipe.with_settings(chosen, {**settings, "from": start}, base), given, base)
         return chosen, name, notes
@@ -100,13 +102,13 @@ def _of_the_recipe(name: str, chosen: Recipe) -> str:
 
 
 def _of_another_rule(chosen: Recipe, name: str) -> Recipe:
-    """The recipe without what it says of its optimizer where that gives way to another: a rate is a rule's own."""
+    """The recipe without what it says of its optimizer where that gives way to another: a rate is a rule's own, and so
+    is adamw's weight decay, which isn't part of the gradient."""
     if name in ("", chosen.optimizer.name) or name not in get_args(OptimizerSettings.model_fields["name"].annotation):
         return chosen
-    return recipe.with_settings(
-        chosen.model_copy(update={"optimizer": OptimizerSettings.model_validate({"name": name})}),
-        {"optimizer.weight_decay": chosen.optimizer.weight_decay},
-    )
+    decay = 0.0 if "adamw" in (name, chosen.optimizer.name) else chosen.optimizer.weight_decay
+    fresh = OptimizerSettings.model_validate({"name": name, "weight_decay": decay})
+    return chosen.model_copy(update={"optimizer": fresh})
 
 
 def _unasked(chosen: Recipe, network: str | None, settings: Mapping[str, Any], base: Path) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from convscope.network.at_rest import buffers_kept
 from convscope.network.build import Network
+from convscope.network.shapes import scaled
 from convscope.run import Diagnosis
 from convscope.train import faults
 
@@ -125,23 +126,33 @@ def _dead(out: Tensor) -> float:
 
 
 def _relative_gradients(network: nn.Module) -> dict[str, float | None]:
-    """For each layer with weights: the gradient's length over the weights' own."""
+    """For each layer with weights: the gradient's length over the weights' own. Behind a fixed `scale` by f it is taken
+    of the weights times f, which do the work: the gradient is 1 / f then, and the whole 1 / f^2."""
     found: dict[str, float | None] = {}
+    factors = _factors(network)
     for name, module in network.named_modules():
         weight = getattr(module, "weight", None)
         if isinstance(weight, nn.Parameter) and weight.dim() > 1 and weight.grad is not None:
-            length = float(weight.detach().norm())
+            length = float(weight.detach().norm()) * factors.get(name, 1.0) ** 2
             found[name] = float(weight.grad.norm()) / length if length > 0 else None
     return found
 
 
+def _factors(network: nn.Module) -> dict[str, float]:
+    return scaled(network.sizes) if isinstance(network, Network) else {}
+
+
 def _wide(network: nn.Module) -> dict[str, float]:
-    """Layers whose weights spread more than `WIDE` times as wide as sqrt(2 / inputs), and how many times."""
+    """Layers whose weights, with a `scale` behind them, spread more than `WIDE` times as wide as sqrt(2 / inputs), and
+    how many times."""
     found = {}
+    factors = _factors(network)
     for name, module in network.named_modules():
         weight = getattr(module, "weight", None)
         if isinstance(weight, nn.Parameter) and weight.dim() > 1:
-            times = _spread(weight) / math.sqrt(2 / weight[0].numel())  # He et al. 2015, equation 10
+            times = (
+                _spread(weight) * abs(factors.get(name, 1.0)) / math.sqrt(2 / weight[0].numel())
+            )  # He et al. 2015, equation 10
             if times > WIDE:
                 found[name] = times
     return found
