@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 import torch
 
+from convscope.kernels import trial
+
 PLAN = importlib.import_module("convscope.kernels.plan")  # the room has a function of that name, which hides it
 
 
 def not_measured(network: Any, shape: Any, precision: str, anew: bool) -> dict[str, Any]:
     """In place of what the machine chooses: as `kernels.trial.choose` gives it."""
     word = "bfloat16" if precision == "bfloat16" else "float32"
-    trial: dict[str, Any] = {"pictures": 0, "seconds of a step": {}, "seconds of a weight gradient": {}}
-    return {"precision": word, "threads": torch.get_num_threads(), "layers": {}, "trial": trial}
+    measured: dict[str, Any] = {"pictures": 0, "seconds of a step": {}, "seconds of a weight gradient": {}}
+    return {"precision": word, "layers": {}, "trial": measured}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,10 +31,11 @@ def plans_are_not_measured() -> Iterator[pytest.MonkeyPatch]:
     """For the whole session, since fixtures that train once for all tests come before any test's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PLAN, "_remembered", not_measured)
+        patch.setattr(trial, "threads", lambda network, plan, shape: torch.get_num_threads())
         yield patch
 
 
-MEASURES = PLAN._remembered
+MEASURES, THREADS = PLAN._remembered, trial.threads
 
 
 @pytest.fixture
@@ -40,3 +43,4 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     """In this test a plan is measured and remembered as in real life, in a cache of its own."""
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path_factory.mktemp("plans")))
     monkeypatch.setattr(PLAN, "_remembered", MEASURES)
+    monkeypatch.setattr(trial, "threads", THREADS)

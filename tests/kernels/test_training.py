@@ -60,7 +60,7 @@ def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(network: Network, shape: object, precision: str, anew: bool) -> dict[str, Any]:
         word = "float32" if precision == "float32" else "bfloat16"
         layers = every_way(network) if word == "bfloat16" else {}
-        return {"precision": word, "threads": torch.get_num_threads(), "layers": layers, "trial": {}}
+        return {"precision": word, "layers": layers, "trial": {}}
 
     monkeypatch.setattr(PLAN, "_remembered", chosen)
 
@@ -158,7 +158,7 @@ def digits() -> DataSet:
 def accuracy(data: DataSet, seed: int, epochs: int, precision: str) -> float:
     """The share of right answers on the test pictures: PyTorch as it comes, or bfloat16 with every other way."""
     network = Network(DIGITS, input=(8, 8, 1), classes=10, seed=seed)
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "optimizer": {"learning_rate": 0.05},
         "schedule": {"name": "one-cycle"},
     }  # a constant rate ends anywhere

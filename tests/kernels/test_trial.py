@@ -105,21 +105,43 @@ def test_threads_are_as_they_were_after_a_failure(monkeypatch: pytest.MonkeyPatc
         torch.set_num_threads(before)
 
 
-def test_a_small_network_takes_fewer_threads_unless_more_win(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "together", "threads"),
+    [
+        ("conv 3x3 4, relu, dense", 1.0, 1),
+        ("conv 3x3 4, relu, dense", 0.95, 1),
+        ("conv 3x3 4, relu, dense", 0.8, 2),
+        ("conv 3x3 64, conv 3x3 64, gap, dense", 0.6, 2),
+        ("conv 3x3 64, conv 3x3 64, gap, dense", 1.05, 2),
+        ("conv 3x3 64, conv 3x3 64, gap, dense", 1.2, 1),
+    ],
+)
+def test_many_threads_must_win_in_a_small_step_and_one_in_a_larger(
+    measured: None, monkeypatch: pytest.MonkeyPatch, text: str, together: float, threads: int
+) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        for together, threads in ((1.0, 1), (0.95, 1), (0.8, 2)):
-            seconds = {1: 1.0, 2: together}
-            monkeypatch.setattr(
-                trial, "_seconds", lambda *given, seconds=seconds, **more: seconds[torch.get_num_threads()]
-            )
-            assert trial.choose(network(), SHAPE, narrow=False)["threads"] == threads
-        large = Network("conv 3x3 64, conv 3x3 64, gap, dense", input=(64, 64, 2), classes=3)
-        monkeypatch.setattr(trial, "_seconds", lambda *given, **more: 1.0)
-        assert trial.choose(large, (64, 2, 64, 64), narrow=False)["threads"] == 2
+        tried = Network(text, input=(64, 64, 2), classes=3)
+        batch = 2 if (threads == 1 and together <= 1) or together == 0.8 else 64
+        seconds = {1: 1.0, 2: together}
+        monkeypatch.setattr(trial, "_clocked", lambda *given: seconds[torch.get_num_threads()])
+        plan = {"precision": "float32", "layers": {}}
+        assert trial.threads(tried, plan, (batch, 2, 64, 64)) == threads
+        assert torch.get_num_threads() == 2
+        torch.set_num_threads(1)
+        monkeypatch.setattr(trial, "_clocked", None)  # nothing to choose
+        assert trial.threads(tried, plan, (batch, 2, 64, 64)) == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_the_threads_are_tried_for_real_and_leave_all_as_it_was(measured: None) -> None:
+    tried = network()
+    before = {name: tensor.clone() for name, tensor in tried.state_dict().items()}
+    assert trial.threads(tried, {"precision": "float32", "layers": {}}, SHAPE) in (1, torch.get_num_threads())
+    assert all(torch.equal(before[name], tensor) for name, tensor in tried.state_dict().items())
+    assert all(p.grad is None for p in tried.parameters())
 
 
 # A kernel that is wrong

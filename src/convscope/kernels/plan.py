@@ -20,11 +20,12 @@ from torch import nn
 from convscope import files
 from convscope.data.places import cache_folder
 from convscope.errors import ConvscopeError
-from convscope.kernels.trial import Shape, choose
+from convscope.kernels import trial
+from convscope.kernels.trial import Shape
 from convscope.network.build import Network
 from convscope.run import environment
 
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 """Goes up where a plan of an earlier version would be read wrongly, or would be slower than today's."""
 
 
@@ -51,7 +52,7 @@ def plan(
 
     network, shape: what is trained and (N, C, H, W) of its batches; without them, or for a module of one's own, it is
     float32. precision: `auto` is bfloat16 where it was measured to be faster here, else as said. anew: measure,
-    whatever is remembered. Costs up to two seconds once; then nothing.
+    whatever is remembered. Costs up to two seconds once; then a few steps, for the threads are chosen for each run.
     """
     found: dict[str, Any] = {
         "precision": "float32" if precision == "auto" else precision,
@@ -66,7 +67,8 @@ def plan(
         return found | {"precision": "bfloat16"}
     if where.type != "cpu" or not isinstance(network, Network) or shape is None:
         return found
-    return found | _remembered(network, shape, precision, anew)
+    found |= _remembered(network, shape, precision, anew)
+    return found | {"threads": trial.threads(network, found, shape)}
 
 
 def narrow() -> bool:
@@ -94,7 +96,7 @@ def _remembered(network: Network, shape: Shape, precision: str, anew: bool) -> d
     path = cache_folder() / "plans" / f"{key}.json"
     if not anew and (kept := _read(path)) is not None:
         return kept
-    chosen = choose(network, shape, narrow() and precision != "float32", must=precision == "bfloat16")
+    chosen = trial.choose(network, shape, narrow() and precision != "float32", must=precision == "bfloat16")
     with contextlib.suppress(OSError, ConvscopeError):  # a folder that can't be written to: measured again next time
         files.write_json(path, {"format": files.FORMAT, "plan": chosen})
     return chosen
@@ -111,7 +113,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         kept = files.read_json(path)["plan"]
     except (OSError, ConvscopeError, KeyError, TypeError, ValueError):
         return None
-    return kept if isinstance(kept, dict) and {"precision", "threads", "layers"} <= kept.keys() else None
+    return kept if isinstance(kept, dict) and {"precision", "layers"} <= kept.keys() else None
 
 
 def take(stored: dict[str, Any]) -> list[str]:

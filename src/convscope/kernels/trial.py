@@ -9,9 +9,10 @@ each other, and where another program runs, they wait for that.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ MUST_WIN = 1.1
 TOLERANCE = 0.02
 """Of the largest value: how far a convolution in bfloat16 may be off. Eight bits and sums in float32 give 0.003."""
 
-_STEP_WORK = 8e9  # operations of a timed step: less than a tenth of a second of one thread in float32
+_STEP_WORK = 6e9  # operations of a timed step: less than a tenth of a second of one thread in float32
 _STEP_USES = 50  # a network of which each weight is used less often a picture is most of all its weights
 _SMALL_STEP = 2e9  # below this a second thread may cost more than it brings
 _LAYER_WORK = 2e9
@@ -42,17 +43,52 @@ Choice = dict[str, Any]
 
 
 def choose(network: Network, shape: Shape, narrow: bool, must: bool = False) -> Choice:
-    """`precision`, `threads` and `layers` of a plan, with what was measured under `trial`.
+    """`precision` and `layers` of a plan, with what was measured under `trial`.
 
-    shape: (N, C, H, W) of a batch. narrow: whether bfloat16 is among the choices; must: the only one. Parameters,
-    gradients, statistics, threads and the caller's random numbers stay as they are.
+    shape: (N, C, H, W) of a batch. narrow: whether bfloat16 is among the choices; must: the only one.
     """
+    with _untouched(network):
+        return _choose(network, shape, narrow, must)
+
+
+def threads(network: Network, plan: Choice, shape: Shape) -> int:
+    """All of the process's threads or one, whichever finishes a few steps sooner now: by the clock, for where another
+    program runs beside, threads wait for each other far longer than they work. A tenth must be won: by many over one
+    in a small step, by one over many in a larger."""
+    every = torch.get_num_threads()
+    if every == 1:
+        return 1
+    work, pictures = _sample(network, shape)
+    with _untouched(network):
+        x = torch.randn(pictures, *shape[1:]).contiguous(memory_format=torch.channels_last)
+        forward = Forward(network, plan)
+        together = _clocked(forward, network, x)
+        torch.set_num_threads(1)
+        alone = _clocked(forward, network, x)
+    if work * shape[0] < _SMALL_STEP:
+        return every if alone > MUST_WIN * together else 1
+    return 1 if together > MUST_WIN * alone else every
+
+
+def _clocked(forward: Forward, network: Network, x: Tensor) -> float:
+    """Seconds of three steps, after one that finds memory and kernels."""
+    _step(forward, network, x)
+    begin = time.perf_counter()
+    for _ in range(3):
+        _step(forward, network, x)
+    return time.perf_counter() - begin
+
+
+@contextlib.contextmanager
+def _untouched(network: Network) -> Iterator[None]:
+    """Afterwards parameters, gradients, modes, statistics, threads and random numbers are what they were."""
     gradients = {name: p.grad for name, p in network.named_parameters()}
     training = {module: module.training for module in network.modules()}
     threads = torch.get_num_threads()
     try:
         with buffers_kept(network), torch.random.fork_rng(devices=[]):
-            return _choose(network, shape, narrow, must, threads)
+            network.train()
+            yield
     finally:
         torch.set_num_threads(threads)
         for name, p in network.named_parameters():
@@ -61,12 +97,17 @@ def choose(network: Network, shape: Shape, narrow: bool, must: bool = False) -> 
             module.training = was
 
 
-def _choose(network: Network, shape: Shape, narrow: bool, must: bool, threads: int) -> Choice:
-    work = 6 * sum(multiply_adds(row) for row in network.sizes.rows)  # of a picture's step
+def _sample(network: Network, shape: Shape) -> tuple[int, int]:
+    """Operations of a picture's step, and how many pictures a timed step takes."""
+    work = 6 * sum(multiply_adds(row) for row in network.sizes.rows)
     heavy = _STEP_USES * total_parameters(network.sizes) > work  # few pictures would tell of the weights alone
-    pictures = max(2, min(shape[0], max(16 if heavy else 2, int(_STEP_WORK / max(work, 1)))))
+    return work, max(2, min(shape[0], max(16 if heavy else 2, int(_STEP_WORK / max(work, 1)))))
+
+
+def _choose(network: Network, shape: Shape, narrow: bool, must: bool) -> Choice:
+    pictures = _sample(network, shape)[1]
     x = torch.randn(pictures, *shape[1:]).contiguous(memory_format=torch.channels_last)
-    plain: Choice = {"precision": "float32", "threads": threads, "layers": {}}
+    plain: Choice = {"precision": "float32", "layers": {}}
     steps: dict[str, float] = {}
     measured: dict[str, dict[str, float]] = {}
     torch.set_num_threads(1)
@@ -78,8 +119,6 @@ def _choose(network: Network, shape: Shape, narrow: bool, must: bool, threads: i
             steps[plan["precision"]] = _step_seconds(Forward(network, plan), network, x, shape[0])
         if not must and steps["float32"] <= MUST_WIN * steps["bfloat16"]:
             chosen = plain
-    if threads > 1 and work * shape[0] < _SMALL_STEP:
-        chosen["threads"] = _fewest(threads, Forward(network, chosen), network, x)
     chosen["trial"] = {"pictures": pictures, "seconds of a step": steps, "seconds of a weight gradient": measured}
     return chosen
 
@@ -95,29 +134,20 @@ def _step_seconds(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Te
     return whole + each * (batch - len(x))
 
 
-def _fewest(threads: int, forward: Forward, network: Network, x: Tensor) -> int:
-    """1, or `threads` where these finish a small step a tenth sooner: here it is the clock that counts."""
-    alone = _seconds(forward, network, x, time.perf_counter, turns=6)
-    torch.set_num_threads(threads)
-    together = _seconds(forward, network, x, time.perf_counter, turns=6)
-    torch.set_num_threads(1)
-    return threads if alone > MUST_WIN * together else 1
+def _step(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor) -> None:
+    network.zero_grad(set_to_none=True)
+    y = forward(x).float().square().mean()
+    if y.requires_grad:  # there are networks that learn nothing
+        y.backward()  # type: ignore[no-untyped-call]
 
 
-def _seconds(
-    forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor,
-    clock: Callable[[], float] = time.thread_time, turns: int = 3,
-) -> float:  # fmt: skip
-    """The fastest of several, after one that finds memory and kernels."""
-    network.train()
+def _seconds(forward: Callable[[Tensor], Tensor], network: nn.Module, x: Tensor) -> float:
+    """Processor seconds of a step: the faster of two, after one that finds memory and kernels."""
     best = math.inf
-    for turn in range(turns):
-        network.zero_grad(set_to_none=True)
-        begin = clock()
-        y = forward(x).float().square().mean()
-        if y.requires_grad:  # there are networks that learn nothing
-            y.backward()  # type: ignore[no-untyped-call]
-        seconds = clock() - begin
+    for turn in range(3):
+        begin = time.thread_time()
+        _step(forward, network, x)
+        seconds = time.thread_time() - begin
         best = min(best, seconds) if turn or seconds > _SECONDS else best
         if seconds > _SECONDS:
             break
