@@ -88,7 +88,8 @@ ROWS = {
         rivals={"plain PyTorch, float32": ("--plain",), "plain PyTorch, bfloat16 autocast": ("autocast", "--plain")},
     ),
     "fashion-mnist": Row(
-        "fashion-mnist", "fashion-mnist", None, 5, (Trained(_TORCH, (14 * EPOCH,), 14 * EPOCH),), words=("--budget", "60s")
+        "fashion-mnist", "fashion-mnist", None, 5, (Trained(_TORCH, (14 * EPOCH,), 14 * EPOCH),),
+        words=("--budget", "60s"),
     ),
     "digits": Row("digits", "digits", None, 30),
 }  # fmt: skip
