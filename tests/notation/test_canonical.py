@@ -196,6 +196,15 @@ def test_a_tree_prints_a_text_that_parses_to_it(tree: Tree) -> None:
     comes_back(tree)
 
 
+@pytest.mark.parametrize(
+    "before", ["bn per=map", "conv 3x3 4 bias=position", "conv 3x3 4 border=reflect", "conv 3x3 4 init=kaiming"]
+)
+def test_a_group_on_the_line_after_an_options_word(before: str) -> None:
+    tree = read(Source(f"let A() = ( gelu )\n{before}\n( A() )"))
+    assert len(tree.items) == 2
+    comes_back(tree)
+
+
 @pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=400)
 @given(trees())

@@ -20,6 +20,8 @@ DEEPEST = 60
 """Brackets in brackets; what is deeper was not written by a person, and would exhaust Python's stack."""
 
 _OPENING = {"LPAR", "_CALL", "_LPAR_BRANCHES", "_PIPE"}
+_VALUED = {"normal", "truncnormal", "uniform"}
+"""Words of an option that take values in brackets."""
 _NEEDS_GROUP = {"_EQUAL", "_STAR", "ADD", "CONCAT", "LABEL"}
 
 
@@ -93,8 +95,13 @@ class Layout:
         if self.opened and self.opened[-1][0].type == "_CALL":
             return False
         if kind == "LPAR":
-            return not (self._awaits_group or last.type in _NEEDS_GROUP or self._is_call(last))
+            return not (self._awaits_group or last.type in _NEEDS_GROUP or self._wants_values(last))
         return not (kind == "ARROW" and last.type == "_RPAR")
+
+    def _wants_values(self, last: Token) -> bool:
+        """Whether a bracket on the next line still belongs to `last`: a plain word (`per=map`) has no values."""
+        after_key = len(self.given) > 1 and self.given[-2].type == "KEY"
+        return self._is_call(last) and (not after_key or last in _VALUED)
 
     def _is_call(self, last: Token) -> bool:
         """Whether a bracket after `last` opens the values of a piece (or of `normal(0.05)`, or a `let`'s names)."""
