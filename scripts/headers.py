@@ -26,6 +26,7 @@ from convscope.run import environment, now
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG = ROOT / "benchmarks" / "headers.jsonl"
+BENCHMARKS = ROOT / "benchmarks" / "records" / "time_to_accuracy.jsonl"
 DATA = {"cifar10": "cifar10-jpeg"}
 """What stands in for data that can't be had here; the header says so."""
 
@@ -138,6 +139,20 @@ def write(name: str) -> None:
         files.write_text(path, rewrite(path.read_text(encoding="utf-8"), words))
 
 
+def taken(log: Path = BENCHMARKS) -> list[dict[str, Any]]:
+    """Our own runs of the newest record of each row of `benchmarks/time_to_accuracy.py`, as lines of the log: those are
+    whole commands too, on a machine with nothing else to do."""
+    newest = {one["row"]: one for one in files.read_lines(log)}
+    found = []
+    for record in newest.values():
+        for one in record["runs"]["ours"]:
+            name = one["command"].split()[2]
+            if "k" in one and name in recipe.bundled():
+                kept = {key: one[key] for key in ("seed", "k", "n")}
+                found.append({"session": f"benchmarks {record['row']}", **here(name), **kept, "seconds": one["whole"]})
+    return found
+
+
 def main() -> None:
     """Measure the recipes that are named (all unless any is), and rewrite their headers."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -146,7 +161,15 @@ def main() -> None:
     parser.add_argument("--beside", action="store_true", help="something else runs: the times don't count")
     parser.add_argument("--pace", action="store_true", help="measure the pace alone")
     parser.add_argument("--only-write", action="store_true", help="rewrite the headers from the log")
+    parser.add_argument("--from-benchmarks", action="store_true", help="take the runs of the newest benchmarks")
     given = parser.parse_args()
+    if given.from_benchmarks:
+        runs = taken()
+        for one in runs:
+            files.append_line(LOG, one)
+        for name in dict.fromkeys(one["recipe"] for one in runs):
+            write(name)
+        return
     for name in given.names or [name for name in recipe.bundled() if name != "folder"]:
         session, seed, seeds = now(), 0, 0 if given.pace or given.only_write else 1
         if given.pace:
