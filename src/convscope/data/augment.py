@@ -7,6 +7,7 @@ resumed or a sharded run sees the same pictures. Knows nothing of normalisation:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
@@ -196,9 +197,13 @@ def _looked_up(
 ) -> torch.Tensor:
     """Each picture's window by its row and column numbers: no value changes. (N, C, H, W) to (N, C, h, w)."""
     count, channels = batch.shape[:2]
+    down, across = _beyond(top, size[0], batch.shape[2]), _beyond(left, size[1], batch.shape[3])
+    near = max(down) <= batch.shape[2] and max(across) <= batch.shape[3]  # else too much would be copied
+    if batch.dtype == torch.uint8 and batch.device.type == "cpu" and near:
+        return _copied(batch, size, top, left, mirrored, pad_mode, down, across)
     rows = top[:, None] + np.arange(size[0])  # (N, h)
-    across = np.arange(size[1])
-    columns = left[:, None] + np.where(mirrored[:, None], across[::-1], across)  # (N, w)
+    order = np.arange(size[1])
+    columns = left[:, None] + np.where(mirrored[:, None], order[::-1], order)  # (N, w)
     if pad_mode == "zero":
         # One black row and column on each side stand for all that lie beyond.
         batch = functional.pad(batch, (1, 1, 1, 1))
@@ -208,6 +213,65 @@ def _looked_up(
     places = fold(rows, height)[:, :, None] * width + fold(columns, width)[:, None, :]  # (N, h, w)
     index = torch.from_numpy(places.reshape(count, 1, -1)).to(batch.device).expand(count, channels, -1)
     return batch.reshape(count, channels, -1).gather(2, index).view(count, channels, *size)
+
+
+def _beyond(first: NDArray[np.int64], length: int, of: int) -> tuple[int, int]:
+    """How far windows of this length, from these places on, reach beyond both ends of a picture's `of` pixels."""
+    return -int(first.min(initial=0)), max(int(first.max(initial=0)) + length - of, 0)
+
+
+def _copied(
+    batch: torch.Tensor,
+    size: tuple[int, int],
+    top: NDArray[np.int64],
+    left: NDArray[np.int64],
+    mirrored: NDArray[np.bool_],
+    pad_mode: PadMode,
+    down: tuple[int, int],
+    across: tuple[int, int],
+) -> torch.Tensor:
+    """`_looked_up` for uint8 in main memory, row by row instead of pixel by pixel: each window is copied out of its
+    picture, which is made wider before by what lies beyond (`down`, `across`: pixels before and behind)."""
+    count, channels, height, width = batch.shape
+    wide = pixels = batch.contiguous().numpy()
+    if any(down + across):
+        shape = (count, channels, down[0] + height + down[1], across[0] + width + across[1])
+        wide = np.zeros(shape, np.uint8) if pad_mode == "zero" else np.empty(shape, np.uint8)
+        rows = _as_rows(wide[..., across[0] : across[0] + width])
+        rows[..., down[0] : down[0] + height] = _as_rows(pixels)
+        if pad_mode != "zero":
+            fold = _mirror if pad_mode == "reflect" else _clamp
+            for place, source in _outside(down, height, fold):
+                rows[..., place] = rows[..., source]
+            columns = wide.reshape(-1, shape[3])
+            for place, source in _outside(across, width, fold):
+                columns[:, place] = columns[:, source]
+    rows = _as_rows(wide[..., : size[1]])
+    windows = np.lib.stride_tricks.as_strided(  # (N, first row, first column, C, h) of rows, one over the other
+        rows,
+        (count, wide.shape[2] - size[0] + 1, wide.shape[3] - size[1] + 1, channels, size[0]),
+        (rows.strides[0], rows.strides[2], 1, rows.strides[1], rows.strides[2]),
+    )
+    found = windows[np.arange(count), top + down[0], left + across[0]]  # (N, C, h) of rows
+    moved: NDArray[np.uint8] = found[..., None].view(np.uint8)
+    turned = np.flatnonzero(mirrored)
+    if len(turned):
+        moved[turned] = torch.from_numpy(moved[turned]).flip(3).numpy()  # NumPy's own flip goes byte by byte
+    return torch.from_numpy(moved)
+
+
+def _as_rows(pixels: NDArray[np.uint8]) -> NDArray[np.void]:
+    """(..., w) as (...): each row one item, which NumPy copies as a whole."""
+    rows: NDArray[np.void] = pixels.view(f"V{pixels.shape[-1]}")[..., 0]
+    return rows
+
+
+def _outside(
+    beyond: tuple[int, int], length: int, fold: Callable[[NDArray[np.int64], int], NDArray[np.int64]]
+) -> Iterator[tuple[int, int]]:
+    """The places before and behind the picture, counted from the first of them, and whence each is filled."""
+    places = np.concatenate([np.arange(-beyond[0], 0), np.arange(length, length + beyond[1])])
+    return zip((places + beyond[0]).tolist(), (fold(places, length) + beyond[0]).tolist(), strict=True)
 
 
 def _clamp(places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
@@ -247,10 +311,14 @@ def _resampled(
     middle_x = (left + (size[1] - 1) / 2).astype(np.float32)[:, None, None]
     # grid_sample counts from -1 (the first pixel's middle) to 1 (the last one's).
     unit_x, unit_y = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
-    grid = np.empty((len(batch), 2, *size), np.float32)  # x and y apart: contiguous writes, and it may be seen as below
-    np.add(cos * sign * unit_x * right, (middle_x - sin * down) * unit_x - 1, out=grid[:, 0])
-    np.add(sin * sign * unit_y * right, (middle_y + cos * down) * unit_y - 1, out=grid[:, 1])
-    places = torch.from_numpy(grid).to(batch.device)
+    sums = (
+        (cos * sign * unit_x * right, (middle_x - sin * down) * unit_x - 1),
+        (sin * sign * unit_y * right, (middle_y + cos * down) * unit_y - 1),
+    )  # x and y: what each column, (N, 1, w), and each row, (N, h, 1), gives
+    places = torch.empty(len(batch), 2, *size, dtype=torch.float32, device=batch.device)
+    for axis, parts in enumerate(sums):
+        along, by_row = (torch.from_numpy(part).to(batch.device) for part in parts)
+        torch.add(along, by_row, out=places[:, axis])  # as NumPy's, to the bit, and much faster over rows this short
     if points is not None:
         moved = points.reshape(-1, 2, _POINTS**2) * np.array([[unit_x], [unit_y]])  # (N, 2, 16)
         between = torch.from_numpy(moved.astype(np.float32)).view(-1, _POINTS**2).to(batch.device)
