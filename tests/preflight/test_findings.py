@@ -162,6 +162,12 @@ def test_a_recipe_must_name_a_network(digits: Recipe) -> None:
         check(digits.model_copy(update={"network": ""}))
 
 
+def test_a_scale_behind_wide_weights_takes_them_back() -> None:
+    text = "conv 3x3 16, relu, gap, dense init=normal(10)"
+    assert names(check_network(f"{text}, scale 0.01", (8, 8, 1), 10)) == set()
+    assert names(check_network(f"{text}, scale 0.9", (8, 8, 1), 10)) == {"initial-weights-large"}
+
+
 def test_an_edit_is_of_the_text_that_was_checked() -> None:
     with pytest.raises(ConvscopeError, match=r"an edit must be of the text that was checked\. There is no 'relu'"):
         rewritten("conv 3x3 16", [Rewrite(1, 1, "relu", "")])

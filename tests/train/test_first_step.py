@@ -168,3 +168,15 @@ def test_frozen_layers_have_no_gradient() -> None:
     found = looked("conv 3x3 8, relu, dense", freeze=["conv1"])
     assert found.gradients[0] is None
     assert found.faults == ()
+
+
+@pytest.mark.parametrize("factor", [1 / 1024, 64.0])
+def test_a_scale_behind_a_layer_counts_as_its_weights(factor: float) -> None:
+    """Weights 1 / f times as large with `scale f` behind them are the same function, and are judged alike."""
+    plain = looked("conv 3x3 8, relu, gap, dense bias=no init=normal(0.5)")
+    scaled = looked(f"conv 3x3 8, relu, gap, dense bias=no init=normal({0.5 / factor:.9g}), scale {factor:.9g}")
+    assert scaled.loss == pytest.approx(plain.loss, rel=1e-5)
+    assert (scaled.layers[3], scaled.layers[4:]) == ("dense1", ("scale1",))
+    for layer in (0, 3):
+        assert scaled.gradients[layer] == pytest.approx(plain.gradients[layer], rel=1e-4)
+    assert scaled.faults == plain.faults == ()
