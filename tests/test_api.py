@@ -425,3 +425,17 @@ def test_a_module_that_does_not_take_the_pictures(digits: DataSet, tmp_path: Pat
     assert not list(tmp_path.iterdir())
     module.end = nn.Linear(64, 10)
     assert cs.train(digits, network=module, quiet=True, **SHORT).path == Path("runs/flat")
+
+
+def test_threads_are_put_back_after_a_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from convscope.kernels import trial
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(trial, "threads", lambda network, plan, shape: 1)
+    try:
+        run = cs.train("digits", steps=1, out=tmp_path / "run", quiet=True)
+        assert run.plan["threads"] == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import torch
 from torch import nn
@@ -140,6 +141,25 @@ def train_records(
     )
 
 
+Steps = ParamSpec("Steps")
+
+
+def _threads_put_back(records: Callable[Steps, Iterator[Record]]) -> Callable[Steps, Iterator[Record]]:
+    """A plan's threads are the process's while it trains; afterwards these are what they were."""
+
+    @functools.wraps(records)
+    def carried(*given: Steps.args, **more: Steps.kwargs) -> Iterator[Record]:
+        before = torch.get_num_threads()
+        try:
+            yield from records(*given, **more)
+        finally:
+            if torch.get_num_threads() != before:
+                torch.set_num_threads(before)
+
+    return carried
+
+
+@_threads_put_back
 def carry_out(
     chosen: Recipe,
     out: Path,
@@ -184,31 +204,34 @@ def carry_out(
         if chosen.from_sha256 not in ("", digest):
             said.append(f"{chosen.from_} is no longer what this recipe was written for: the numbers will differ")
         resolved = resolved.model_copy(update={"from_sha256": digest})
-    begun = time.perf_counter()
     plan = _plan(realised, where, plain)
-    plan["seconds"] = round(time.perf_counter() - begun, 4)
     said += kernels.take(plan)
+    if resolved.train.precision == "bfloat16" and where.type == "cpu" and not kernels.narrow():
+        said.append("this processor has no bfloat16 of its own, so it is slow here. Faster: --set precision=auto")
     train = resolved.train.model_copy(update={"precision": plan["precision"]})
     resolved = resolved.model_copy(update={"train": train})
     loop = Loop(Job(realised.network, realised.data, resolved, None, where, stop, plan))
-    loop.elapsed = time.perf_counter() - begun  # making a plan is a part of training
     folder = Run.create(out)  # nothing is left behind by what can't begin
     loop.job.checkpoints = folder.checkpoint_path
     if folder.path != out:
         said.append(f"{out} exists, so the run is in {folder.path}")
     folder.write_recipe(recipe.to_toml(resolved))
     realised.data.split.save(folder.split_path)
+    loop.elapsed = time.perf_counter() - realised.began  # network and plan are a part of training
+    plan["seconds"] = round(loop.elapsed, 4)
     folder.write_plan(plan)
     folder.write_environment()
     if told:
         folder.log(Note(told))
-    first = transfer.records(loop, resolved.from_sha256, spent, progress) if trained is not None else ()
+    first = transfer.records(loop, resolved.from_sha256, spent + loop.elapsed, progress) if trained is not None else ()
     yield from _logged(folder, _train(folder, loop, plan, said, started, first, progress))
 
 
 def _plan(realised: Realised, where: torch.device, plain: bool) -> dict[str, Any]:
     """The plan of a new run; the process keeps the memory that a step frees, unless the plan is PyTorch as it comes."""
     if plain:
+        if realised.recipe.train.precision == "bfloat16":
+            raise ConvscopeError("PyTorch as it comes is float32. Got precision = 'bfloat16' beside it; leave one out.")
         return kernels.plain()
     kernels.keep_freed()
     train, preprocess = realised.recipe.train, realised.data.preprocess
@@ -217,6 +240,7 @@ def _plan(realised: Realised, where: torch.device, plain: bool) -> dict[str, Any
     return kernels.plan(realised.network, shape, precision=train.precision, where=where)
 
 
+@_threads_put_back
 def resume(
     path: str | Path,
     *,
@@ -248,7 +272,8 @@ def resume(
         kept = recipe.with_settings(kept, {"data": place})
     elif data is None:
         refuse_gone(folder)
-    kernels.keep_freed()
+    if kernels.layout(folder.plan) == torch.channels_last:  # and not PyTorch as it comes
+        kernels.keep_freed()
     notes = kernels.take(folder.plan)
     saved = checkpoint.latest(folder.checkpoint_path)
     realised = realise(

@@ -105,3 +105,19 @@ def test_the_plain_name_of_data_means_the_recipe_of_middle_length() -> None:
     chosen, notes = recipe_of("cifar10-jpeg")
     assert chosen == recipe_of("cifar10-medium")[0].model_copy(update={"data": "cifar10-jpeg"})
     assert notes == []
+
+
+def test_a_models_own_network_is_another_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(begin, "_as_source", lambda chosen: chosen.model_copy(update={"network": NET}))
+    (tmp_path / "model").mkdir()
+    chosen, _ = recipe_of("photos", **{"from": "model"})
+    assert chosen.optimizer == ADAMW
+    assert chosen.train.freeze == ()
+
+
+def test_another_network_sees_as_many_pictures_as_the_recipes_own_steps() -> None:
+    own = recipe.load(recipe.bundled()["mnist-short"]).train
+    assert own.steps is not None
+    chosen, _ = recipe_of("mnist-short", NET)
+    assert chosen.train.steps is not None
+    assert 0 <= chosen.train.steps * chosen.train.batch_size - own.steps * own.batch_size < chosen.train.batch_size

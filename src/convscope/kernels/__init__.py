@@ -2,6 +2,6 @@
 
 from convscope.kernels.forward import apply
 from convscope.kernels.memory import keep_freed
-from convscope.kernels.plan import device, layout, narrow, plain, plan, take
+from convscope.kernels.plan import device, layout, narrow, plain, plan, precision, take
 
-__all__ = ["apply", "device", "keep_freed", "layout", "narrow", "plain", "plan", "take"]
+__all__ = ["apply", "device", "keep_freed", "layout", "narrow", "plain", "plan", "precision", "take"]

@@ -12,6 +12,7 @@ import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 _LARGEST = 2**31 - 1  # an int
+_LARGEST_OF_OLD = 2**25  # what older versions take: half of a heap's size
 
 
 def keep_freed() -> bool:
@@ -23,4 +24,6 @@ def keep_freed() -> bool:
     except (OSError, AttributeError):  # another C library
         return False
     mallopt.argtypes, mallopt.restype = [ctypes.c_int, ctypes.c_int], ctypes.c_int
-    return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST)) and bool(mallopt(_M_TRIM_THRESHOLD, _LARGEST))
+    kept = mallopt(_M_MMAP_THRESHOLD, _LARGEST) or mallopt(_M_MMAP_THRESHOLD, _LARGEST_OF_OLD)
+    trimmed = mallopt(_M_TRIM_THRESHOLD, _LARGEST)
+    return bool(kept) and bool(trimmed)

@@ -25,7 +25,7 @@ from convscope.kernels.trial import Shape
 from convscope.network.build import Network
 from convscope.run import environment
 
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 """Goes up where a plan of an earlier version would be read wrongly, or would be slower than today's."""
 
 
@@ -63,9 +63,11 @@ def plan(
         **_here(),
     }
     where = where or torch.device("cpu")
-    if where.type == "cuda" and precision == "auto" and torch.cuda.is_bf16_supported():
+    if not isinstance(network, Network) or shape is None:
+        return found
+    if where.type == "cuda" and precision == "auto" and torch.cuda.is_bf16_supported(including_emulation=False):
         return found | {"precision": "bfloat16"}
-    if where.type != "cpu" or not isinstance(network, Network) or shape is None:
+    if where.type != "cpu":
         return found
     found |= _remembered(network, shape, precision, anew)
     return found | {"threads": trial.threads(network, found, shape)}
@@ -128,6 +130,11 @@ def take(stored: dict[str, Any]) -> list[str]:
         for name in ("torch", "capability", "threads")
         if name in stored and stored[name] != now[name]
     ]
+
+
+def precision(stored: dict[str, Any]) -> torch.dtype:
+    """Of what a plan computes in fewer bits where it may."""
+    return torch.bfloat16 if stored.get("precision") == "bfloat16" else torch.float32
 
 
 def layout(stored: dict[str, Any]) -> torch.memory_format:

@@ -31,7 +31,8 @@ MUST_WIN = 1.1
 TOLERANCE = 0.02
 """Of the largest value: how far a convolution in bfloat16 may be off. Eight bits and sums in float32 give 0.003."""
 
-_STEP_WORK = 6e9  # operations of a timed step: less than a tenth of a second of one thread in float32
+_STEP_WORK = 20e9  # operations of a timed step: a tenth of a second or two of one thread in float32
+_THREADS_WORK = 4e9  # the same, where the threads are chosen: that is done for every run
 _STEP_USES = 50  # a network of which each weight is used less often a picture is most of all its weights
 _SMALL_STEP = 2e9  # below this a second thread may cost more than it brings
 _LAYER_WORK = 2e9
@@ -58,7 +59,7 @@ def threads(network: Network, plan: Choice, shape: Shape) -> int:
     every = torch.get_num_threads()
     if every == 1:
         return 1
-    work, pictures = _sample(network, shape)
+    work, pictures = _sample(network, shape, _THREADS_WORK)
     with _untouched(network):
         x = torch.randn(pictures, *shape[1:]).contiguous(memory_format=torch.channels_last)
         forward = Forward(network, plan)
@@ -97,11 +98,11 @@ def _untouched(network: Network) -> Iterator[None]:
             module.training = was
 
 
-def _sample(network: Network, shape: Shape) -> tuple[int, int]:
-    """Operations of a picture's step, and how many pictures a timed step takes."""
+def _sample(network: Network, shape: Shape, step: float = _STEP_WORK) -> tuple[int, int]:
+    """Operations of a picture's step, and how many pictures a timed step of about `step` operations takes."""
     work = 6 * sum(multiply_adds(row) for row in network.sizes.rows)
     heavy = _STEP_USES * total_parameters(network.sizes) > work  # few pictures would tell of the weights alone
-    return work, max(2, min(shape[0], max(16 if heavy else 2, int(_STEP_WORK / max(work, 1)))))
+    return work, max(2, min(shape[0], max(16 if heavy else 2, int(step / max(work, 1)))))
 
 
 def _choose(network: Network, shape: Shape, narrow: bool, must: bool) -> Choice:

@@ -244,8 +244,11 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C, H, W) or (N, C) to the same shape; in training it takes at least two values a map."""
+        weight: Tensor | None = self.weight
+        if weight is None and self.bias is not None and x.is_cuda:  # PyTorch's CUDA kernel has no gradient for it
+            weight = torch.ones_like(self.bias)
         return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+            x, self.running_mean, self.running_var, weight, self.bias, self.training, self.momentum, self.eps
         )
 
 

@@ -6,6 +6,7 @@ The one module of this room that knows torch and data; it is imported when a run
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class Realised:
     data: DataSet
     recipe: Recipe
     notes: tuple[str, ...]
+    began: float = 0.0
+    """When the pictures had been read, by `time.perf_counter`: where the time of training begins."""
 
 
 def realise(
@@ -67,6 +70,7 @@ def realise(
             written = write_out(parse(text))
     if data is None:
         data = read_data(recipe, base, written, split_file, progress)
+    began = time.perf_counter()
     notes += data.notes
     preprocess = data.preprocess
     shape = (*preprocess.input_size, preprocess.channels)
@@ -95,7 +99,7 @@ def realise(
                 f"{built.sizes.body.items[-1].name}. Use loss = 'auto'."
             )
     resolved = _resolved(recipe, data, network)
-    return Realised(network, data, resolved, tuple(notes))
+    return Realised(network, data, resolved, tuple(notes), began)
 
 
 _WHITEN_WITH = 1000

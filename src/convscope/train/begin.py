@@ -5,6 +5,7 @@ Knows recipes and the models that they name; reads no pictures and trains nothin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -57,16 +58,21 @@ def recipe_of(
         # `folder` is the recipe of whatever is brought; the others' settings were tried with their own network
         if of not in ("", "folder") and chosen.network and (network is not None or "network" in settings):
             notes.append(_of_the_recipe(of, chosen))
+    start = str(settings.get("from", chosen.from_))
+    of_source = plain and start not in ("", "none") and network is None and "network" not in settings
     another = isinstance(network, nn.Module) or str(settings.get("network", network or usual.AUTO)) != usual.AUTO
+    another = another or (of_source and not _published(start, network, base))
     if another and (own or (bundled and chosen.optimizer.name == "muon")):
-        suits_any = usual.FOR_ANOTHER_NETWORK
+        suits_any = dict(usual.FOR_ANOTHER_NETWORK)
+        if chosen.train.steps:  # as many pictures as the recipe's own steps take
+            pictures = chosen.train.steps * chosen.train.batch_size
+            suits_any["train.steps"] = math.ceil(pictures / suits_any["train.batch_size"])
         chosen = recipe.with_settings(_of_another_rule(chosen, suits_any["optimizer.name"]), suits_any)
     chosen = _of_another_rule(chosen, str(settings.get("optimizer.name", "")))
     if isinstance(network, str):
         settings["network"] = network
     if isinstance(settings.get("network"), str):
         settings["network"] = _text_of_model(settings["network"], base)
-    start = str(settings.get("from", chosen.from_))
     if start == "none":
         start = settings["from"] = ""
     if start and _published(start, network, base):

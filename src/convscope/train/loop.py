@@ -84,7 +84,7 @@ class Loop:
         self.class_weights = weights
         self._freeze()
         self.forward = kernels.apply(job.plan, self.network)
-        self.optimizer = optim.build(self.network, job.recipe.optimizer)
+        self.optimizer = optim.build(self.network, job.recipe.optimizer, kernels.precision(job.plan))
         self.average = copy.deepcopy(self.network) if self.settings.ema else None
         self.step = 0
         self.total_steps = 0

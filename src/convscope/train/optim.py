@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convscope import kernels
 from convscope.errors import ConvscopeError
 from convscope.recipe import OptimizerSettings
 from convscope.train.muon import Muon
@@ -20,11 +19,14 @@ _FUSED = ("cpu", "cuda", "mps")
 """Where PyTorch takes all parameters in one pass; elsewhere it loops over them."""
 
 
-def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+def build(
+    network: nn.Module, settings: OptimizerSettings, precision: torch.dtype = torch.float32
+) -> torch.optim.Optimizer:
     """The optimizer of a network's parameters, on the device where they are.
 
     Two groups, in this order: what decays (see `decays`) and what doesn't; every parameter is in one of them, frozen
-    ones too. The largest rate of a group is its `base`. Raises ConvscopeError where there is nothing to learn.
+    ones too. The largest rate of a group is its `base`. precision: of Muon's products. Raises ConvscopeError where
+    there is nothing to learn.
     """
     named = list(network.named_parameters())
     if not named:
@@ -37,7 +39,7 @@ def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimi
         {"params": [p for name, p in named if name not in chosen], "weight_decay": 0.0},
     ]
     if settings.name == "muon":
-        return _muon(network, chosen, settings)
+        return _muon(network, chosen, settings, precision)
     groups = [group | {"base": settings.learning_rate} for group in groups if group["params"]]
     fused = all(p.device.type in _FUSED and p.is_floating_point() for _, p in named)
     rate = settings.learning_rate
@@ -48,7 +50,9 @@ def build(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimi
     return kind(groups, lr=rate, betas=settings.betas, eps=settings.eps, fused=fused)
 
 
-def _muon(network: nn.Module, chosen: set[str], settings: OptimizerSettings) -> torch.optim.Optimizer:
+def _muon(
+    network: nn.Module, chosen: set[str], settings: OptimizerSettings, precision: torch.dtype
+) -> torch.optim.Optimizer:
     """Three groups: the filters of convolutions, other weights that decay, and what doesn't decay.
 
     Filters of a single weight, which have no direction, are among the other weights.
@@ -63,7 +67,6 @@ def _muon(network: nn.Module, chosen: set[str], settings: OptimizerSettings) -> 
         {"params": [p for name, p in named if name in chosen - filters], "weight_decay": settings.weight_decay, **rest},
         {"params": [p for name, p in named if name not in chosen], **rest},
     ]  # fmt: skip
-    precision = torch.bfloat16 if kernels.narrow() or named[0][1].is_cuda else torch.float32
     return Muon([group for group in groups if group["params"]], precision)
 
 
