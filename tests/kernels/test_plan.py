@@ -193,7 +193,9 @@ def test_what_is_not_measured(asked: list[dict[str, Any]]) -> None:
 
 def test_a_gpu_that_has_bfloat16(monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]) -> None:
     for has, precision in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has: has)
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, has=has: has or including_emulation
+        )
         assert kernels.plan(network(), SHAPE, where=torch.device("cuda"))["precision"] == precision
     assert asked == []
 
