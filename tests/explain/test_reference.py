@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,6 +15,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 import convscope.explain.reference as book
 from convscope.errors import ConvscopeError
 from convscope.explain.reference import Array
+from convscope.network.build import Network
+from convscope.network.layers import MODULES
+from convscope.notation.kinds import KINDS, STRUCTURE
+from convscope.recipe import OptimizerSettings
+from convscope.recipe.settings import TrainSettings
+from network.textbook_walk import Walk
 
 STEP = 1e-5
 
@@ -564,6 +570,26 @@ def test_penalty() -> None:
     assert_allclose(told, slope(lambda: book.penalty(weight, 0.3, 0.2), weight), rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_weights_of_classes(smoothing: float) -> None:
+    logits, weights = 2 * numbers(3, 5), np.array([2.0, 0.5, 1.0, 3.0, 0.25])
+    told = book.cross_entropy_gradient(logits, LABELS, smoothing, weights)
+    found = slope(lambda: book.cross_entropy(logits, LABELS, smoothing, weights), logits)
+    assert_allclose(told, found, rtol=1e-7, atol=1e-9)
+    even = book.cross_entropy(logits, LABELS, smoothing, np.full(5, 3.0))
+    assert_allclose(even, book.cross_entropy(logits, LABELS, smoothing), rtol=1e-14)
+
+
+def test_balanced_classes_count_alike() -> None:
+    """Three pictures of class 0 and one of class 2: weights 4 / (3 * 3) and 4 / 3, and each class has the sum 4 / 3."""
+    labels = np.array([0, 0, 0, 2])
+    weights = book.balanced(labels, 3)
+    assert_allclose(weights, [4 / 9, 4 / 3, 4 / 3], rtol=1e-15)
+    logits = numbers(4, 3)
+    each = [book.cross_entropy(logits[labels == k], labels[labels == k]) for k in (0, 2)]
+    assert_allclose(book.cross_entropy(logits, labels, weights=weights), np.mean(each), rtol=1e-14)
+
+
 # Steps
 
 
@@ -590,6 +616,119 @@ def test_decoupled_decay_shrinks_by_rate_times_decay() -> None:
     one = np.ones(1)
     assert_allclose(book.adamw(one, one, 0 * one, 0 * one, 1, 0.1, weight_decay=0.5)[0], 0.95 - 0.1, rtol=1e-7)
     assert_allclose(book.adam(one, one, 0 * one, 0 * one, 1, 0.1, weight_decay=0.5)[0], 1 - 0.1, rtol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (5, 5), (1, 6)])
+def test_orthogonal_keeps_the_singular_vectors(shape: tuple[int, int]) -> None:
+    """By the decomposition that it does without: each singular value s, over the norm, is put through the polynomial."""
+    matrix = numbers(*shape, salt=3)
+    u, values, v = np.linalg.svd(matrix, full_matrices=False)
+    values = values / (np.linalg.norm(values) + 1e-7)
+    for _ in range(3):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    assert_allclose(book.orthogonal(matrix), u @ np.diag(values) @ v, atol=1e-13)
+
+
+def test_what_orthogonal_makes_of_a_singular_value() -> None:
+    """The range that the docstring names. A matrix of norm 1 with singular values s and sqrt(1 - s^2)."""
+    found = [
+        book.orthogonal(np.diag([s, math.sqrt(1 - s * s)])).diagonal() for s in np.linspace(0.1, math.sqrt(0.5), 200)
+    ]
+    assert 0.68 < np.min(found) < 0.69
+    assert 1.19 < np.max(found) < 1.21
+
+
+def test_muon_by_hand() -> None:
+    """Two kernels of one channel and of norm 5 together: brought to sqrt 2, less the rate times the step's direction."""
+    weight, gradient = np.array([3.0, 4.0]).reshape(2, 1, 1, 1), np.array([1.0, 0.0]).reshape(2, 1, 1, 1)
+    told, velocity = book.muon(weight, gradient, np.zeros(weight.shape), 0.5, 0.6)
+    one = book.orthogonal(np.array([[1.6], [0.0]]))
+    assert_allclose(told.ravel(), math.sqrt(2) * np.array([0.6, 0.8]) - 0.5 * one.ravel(), rtol=1e-14)
+    assert_array_equal(velocity, gradient)
+    apart, _ = book.muon(weight, gradient, np.zeros(weight.shape), 0.5, 0.6, groups=2)
+    assert_allclose(apart.ravel()[1], math.sqrt(2) * 0.8, rtol=1e-14)  # its group has no gradient
+
+
+def test_clipping_by_hand() -> None:
+    """Gradients 3 and 4 have the norm 5 together; a norm below the limit stays."""
+    three, four = book.clip([np.array([3.0]), np.array([[4.0]])], 1.0)
+    assert_allclose((three[0], four[0, 0]), (0.6, 0.8), rtol=1e-6)
+    same = book.clip([np.array([3.0]), np.array([[4.0]])], 5.1)
+    assert_array_equal(same[0], [3.0])
+
+
+def test_moving_average_by_hand() -> None:
+    """After the first step 9/11 of the average are new; after very many, 1 - kept."""
+    start, weight = np.zeros(1), np.ones(1)
+    assert_allclose(book.moving_average(start, weight, 1, 0.99), 9 / 11, rtol=1e-15)
+    assert_allclose(book.moving_average(start, weight, 10**6, 0.99), 0.01, rtol=1e-12)
+
+
+# Nothing is missing: every layer kind, loss and rule of a step
+
+
+FORMS = {
+    "add": "add( conv 3x3 3 | identity )",
+    "concat": "concat( conv 1x1 2 | identity )",
+    "regions": "regions 2x2 ( conv 3x3 3 )",
+    "aux": "conv 3x3 3, aux ( dense ), relu",
+}
+ONE_OF_EACH = {kind: KINDS[kind].example or kind for kind in KINDS} | FORMS
+
+
+def test_every_layer_kind_is_here_forward_and_backward() -> None:
+    assert set(MODULES) == set(KINDS)
+    assert set(STRUCTURE) - {"let", "input", "classes"} == set(FORMS)
+    for kind in [*KINDS, *FORMS]:
+        if kind != "aux":  # hands x on: what comes back is `add`ed
+            assert {kind, f"{kind}_gradient"} <= set(book.__all__), kind
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["predicts", "trains"])
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_every_layer_kind_against_differences(kind: str, training: bool) -> None:
+    """The textbook's own network of one layer: the gradient of the input and of each parameter."""
+    size = (12, 7, 1) if kind == "rbf" else (4, 4, 3)
+    network = Network(ONE_OF_EACH[kind], input=size, classes=2)
+    tensors = {
+        name: numbers(*tensor.shape, salt=turn) for turn, (name, tensor) in enumerate(network.state_dict().items(), 1)
+    }
+    for name in tensors:
+        if name.endswith("running_var"):
+            tensors[name] = tensors[name] ** 2 + 0.1
+    x = numbers(2, size[2], *size[:2])
+    kept = {label: (numbers(*x.shape, salt=5) > 0).astype(np.float64) for label in network.labels if "dropout" in label}
+    sides = {label: lambda up: numbers(*up.shape, salt=8) for label in network.aux}
+
+    def walk() -> tuple[Walk, Array, Callable[[Array], Array]]:
+        one = Walk(tensors, training, kept, sides)
+        return one, *one.network(network.sizes.body, x)
+
+    def loss() -> float:
+        one, y, _ = walk()
+        side = sum(float((numbers(*logits.shape, salt=8) * logits).sum()) for logits in one.logits.values())
+        return float((numbers(*y.shape, salt=7) * y).sum()) + side
+
+    one, y, back = walk()
+    assert_allclose(back(numbers(*y.shape, salt=7)), slope(loss, x), rtol=1e-5, atol=1e-7)
+    assert set(one.gradients) == {name for name, _ in network.named_parameters()}
+    for name, gradient in one.gradients.items():
+        assert_allclose(gradient, slope(loss, tensors[name]), rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+def test_every_loss_and_step_of_a_recipe_is_here() -> None:
+    losses = {"cross-entropy": "cross_entropy", "clipped-mean": "clipped_mean", "rbf": "map_criterion"}
+    assert set(choices(TrainSettings, "loss")) - {"auto"} == set(losses)
+    assert {name for loss in losses.values() for name in (loss, f"{loss}_gradient")} <= set(book.__all__)
+    assert set(choices(OptimizerSettings, "name")) <= set(book.__all__)
+    assert {"penalty", "penalty_gradient", "balanced", "clip", "moving_average"} <= set(book.__all__)
+
+
+def choices(settings: type[TrainSettings] | type[OptimizerSettings], field: str) -> tuple[str, ...]:
+    """The words that a key of the recipe may be."""
+    words: tuple[str, ...] = get_args(settings.model_fields[field].annotation)
+    assert words
+    return words
 
 
 def test_the_textbook_knows_no_torch() -> None:

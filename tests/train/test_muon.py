@@ -1,4 +1,4 @@
-"""Muon against its rules written out in float64 NumPy, and what it leaves alone."""
+"""Muon against the textbook, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+import convscope.explain.reference as book
 from convscope.recipe import OptimizerSettings
 from convscope.train import optim
 from convscope.train.muon import Muon, orthogonalised
@@ -18,32 +19,15 @@ from convscope.train.muon import Muon, orthogonalised
 Array = NDArray[np.float64]
 
 
-def reference(g: Array) -> Array:
-    """Jordan's `zeropower_via_newtonschulz5` with three steps, on one matrix."""
-    x = g / (np.linalg.norm(g) + 1e-7)
-    if g.shape[0] > g.shape[1]:
-        x = x.T
-    for _ in range(3):
-        a = x @ x.T
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x.T if g.shape[0] > g.shape[1] else x
-
-
 class ByHand:
-    """One filter bank: momentum, rescaling, and a step of each group's matrix."""
+    """One filter bank, by the textbook."""
 
     def __init__(self, weight: Array, groups: int, rate: float, momentum: float) -> None:
         self.w, self.groups, self.rate, self.momentum = weight.copy(), groups, rate, momentum
         self.buffer = np.zeros_like(weight)
 
     def step(self, g: Array) -> None:
-        self.buffer = self.momentum * self.buffer + g
-        ahead = g + self.momentum * self.buffer
-        self.w *= math.sqrt(len(self.w)) / np.linalg.norm(self.w)
-        size = len(self.w) // self.groups
-        for start in range(0, len(self.w), size):
-            part = ahead[start : start + size]
-            self.w[start : start + size] -= self.rate * reference(part.reshape(size, -1)).reshape(part.shape)
+        self.w, self.buffer = book.muon(self.w, g, self.buffer, self.rate, self.momentum, self.groups)
 
 
 def network(dtype: torch.dtype = torch.float64, seed: int = 0) -> nn.Sequential:

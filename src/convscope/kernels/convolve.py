@@ -21,6 +21,8 @@ PLAIN = "plain"
 PRODUCT = "product"
 _ROW = 32
 """So many values of a row the matrix unit sums at once in bfloat16."""
+_MOST = 16
+"""Pictures side by side: more are more zeros to copy than they win."""
 
 
 def beside(pictures: int) -> str:
@@ -31,14 +33,17 @@ def beside(pictures: int) -> str:
 def ways(kernel: Size, stride: Size, padding: Size, maps: Size, groups: int, dilation: Size) -> tuple[str, ...]:
     """The ways worth a trial for the gradient of the weights, `plain` first. maps: height and width of the input.
 
-    Pictures are laid side by side where a row of the output fills less than half of the matrix unit.
+    Pictures are laid side by side where a row of the output fills less than half of the matrix unit: so many that the
+    row is full, or sixteen.
     """
     found = [PLAIN]
     if kernel == (1, 1) and stride == (1, 1) and padding == (0, 0) and groups == 1:
         found.append(PRODUCT)
     elif groups == 1 and dilation == (1, 1):
         wide = _outputs(maps[1], kernel[1], stride[1], padding[1])
-        for pictures in (4, 8, 16):
+        for pictures in (4, 8, _MOST):
+            if pictures < _MOST and pictures * wide < _ROW:
+                continue
             room = _slot(maps[1], stride[1], padding[1])
             fits = _outputs(pictures * room, kernel[1], stride[1], padding[1]) == pictures * room // stride[1]
             if 0 < wide <= _ROW // 2 and fits and wide <= room // stride[1] and pictures * wide <= 4 * _ROW:

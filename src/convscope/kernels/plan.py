@@ -25,7 +25,7 @@ from convscope.kernels.trial import Shape
 from convscope.network.build import Network
 from convscope.run import environment
 
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
 """Goes up where a plan of an earlier version would be read wrongly, or would be slower than today's."""
 
 

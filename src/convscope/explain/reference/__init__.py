@@ -14,8 +14,12 @@ is trained with it. Knows NumPy alone: no torch, no notation, no network.
     dense       fully connected, rbf, flatten, scale, identity, add, concat, regions
     activation  relu and its relatives, softmax
     normalise   batch and local response normalisation, dropout
-    loss        cross-entropy, LeNet-5's loss, tutorial A's clipped mean, weight penalties
-    steps       SGD, Adam, AdamW
+    loss        cross-entropy, LeNet-5's loss, tutorial A's clipped mean, weights of classes, weight penalties
+    steps       SGD, Adam, AdamW, Muon; clipping, and the moving average of the weights
+
+Two rules join layers to a network. The chain rule: what a layer's gradient function gives for x is the upstream of
+the layer before. And what is used in several places (the x of a shortcut, of `concat`, of a side classifier `aux`)
+collects the sum of the gradients that come back from each.
 """
 
 from convscope.explain.reference.activation import (
@@ -61,6 +65,7 @@ from convscope.explain.reference.dense import (
     scale_gradient,
 )
 from convscope.explain.reference.loss import (
+    balanced,
     clipped_mean,
     clipped_mean_gradient,
     cross_entropy,
@@ -102,7 +107,7 @@ from convscope.explain.reference.pooling import (
     subsample_gradient,
 )
 from convscope.explain.reference.sizes import Array, Axis, axes, extent, out_size, pads
-from convscope.explain.reference.steps import adam, adamw, sgd
+from convscope.explain.reference.steps import adam, adamw, clip, moving_average, muon, orthogonal, sgd
 
 __all__ = [
     "TABLE_I",
@@ -119,11 +124,13 @@ __all__ = [
     "avgpool_to",
     "avgpool_to_gradient",
     "axes",
+    "balanced",
     "bn",
     "bn_gradient",
     "bn_predict",
     "bn_predict_gradient",
     "bn_running",
+    "clip",
     "clipped_mean",
     "clipped_mean_gradient",
     "concat",
@@ -165,6 +172,9 @@ __all__ = [
     "minpool_gradient",
     "minpool_to",
     "minpool_to_gradient",
+    "moving_average",
+    "muon",
+    "orthogonal",
     "out_size",
     "pads",
     "penalty",

@@ -14,22 +14,41 @@ RUBBISH = 10.0
 """The j of `map_criterion`."""
 
 
-def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> float:
+def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0, weights: Array | None = None) -> float:
     """The mean over the pictures of - sum over classes of target_k log p_k, with p = softmax(logits).
 
     target is 1 at the label and 0 elsewhere; smoothing takes that share of it and spreads it over all K classes, the
     label's own included (Szegedy et al., "Rethinking the inception architecture", 2016, section 7). log p is taken
     from the logits, as z - max - log sum e^(z - max): log(softmax) is minus infinity from a gap of 746
     on (87 in TensorFlow's float32).
+
+    weights (K,), one a class, multiply the targets; the sum over the pictures is then divided by the sum of their
+    labels' weights in place of their number, as PyTorch has it. `balanced` makes such weights.
     """
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-(_targets(logits, labels, smoothing) * log_p).sum(axis=1).mean())
+    targets, total = _weighted(logits, labels, smoothing, weights)
+    return float(-(targets * log_p).sum() / total)
 
 
-def cross_entropy_gradient(logits: Array, labels: Labels, smoothing: float = 0.0) -> Array:
-    """(p - target) / N: what is too likely is pushed down, what is too unlikely up."""
-    return (softmax(logits) - _targets(logits, labels, smoothing)) / len(logits)
+def cross_entropy_gradient(
+    logits: Array, labels: Labels, smoothing: float = 0.0, weights: Array | None = None
+) -> Array:
+    """(p - target) / N: what is too likely is pushed down, what is too unlikely up.
+
+    With weights the targets of a picture no longer add up to 1 but to some t, and it is (t p - target) / sum of weights.
+    """
+    targets, total = _weighted(logits, labels, smoothing, weights)
+    return np.asarray((targets.sum(axis=1, keepdims=True) * softmax(logits) - targets) / total)
+
+
+def balanced(labels: Labels, classes: int) -> Array:
+    """A weight for each class, so that all count alike however many pictures they have: N / (K pictures of the class).
+
+    A class without pictures is weighed as if it had one.
+    """
+    pictures = np.bincount(labels, minlength=classes)
+    return np.asarray(len(labels) / (classes * np.maximum(pictures, 1)))
 
 
 def map_criterion(logits: Array, labels: Labels, j: float = RUBBISH) -> float:
@@ -77,6 +96,14 @@ def penalty(weight: Array, l1: float = 0.0, l2: float = 0.0) -> float:
 def penalty_gradient(weight: Array, l1: float = 0.0, l2: float = 0.0) -> Array:
     """l1 sign(w) + l2 w: l1 pulls every weight equally hard, and so to exactly 0; l2 in proportion."""
     return l1 * np.sign(weight) + l2 * weight
+
+
+def _weighted(logits: Array, labels: Labels, smoothing: float, weights: Array | None) -> tuple[Array, float]:
+    """The targets (N, K) times the classes' weights, and what the sum over the pictures is divided by."""
+    targets = _targets(logits, labels, smoothing)
+    if weights is None:
+        return targets, float(len(logits))
+    return targets * weights, float(weights[labels].sum())
 
 
 def _targets(logits: Array, labels: Labels, smoothing: float) -> Array:
