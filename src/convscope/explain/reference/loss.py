@@ -36,7 +36,7 @@ def cross_entropy_gradient(
 ) -> Array:
     """(p - target) / N: what is too likely is pushed down, what is too unlikely up.
 
-    With weights the targets of a picture no longer add up to 1 but to some t, and it is (t p - target) / sum of weights.
+    With weights a picture's targets add up to some t in place of 1, and it is (t p - target) / sum of weights.
     """
     targets, total = _weighted(logits, labels, smoothing, weights)
     return np.asarray((targets.sum(axis=1, keepdims=True) * softmax(logits) - targets) / total)

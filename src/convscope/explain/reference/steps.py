@@ -96,7 +96,7 @@ def orthogonal(matrix: Array, turns: int = 3) -> Array:
         x <- a x + b (x x^T) x + c (x x^T)^2 x
 
     which leaves U and V alone and moves each singular value s to a s + b s^3 + c s^5: after three turns those that were
-    above a tenth of the norm lie between 0.68 and 1.2. Jordan et al., "Muon", 2024.
+    above a tenth of the norm lie between 0.68 and 1.14. Jordan et al., "Muon", 2024.
     """
     a, b, c = COEFFICIENTS
     x = matrix / (np.linalg.norm(matrix) + 1e-7)
