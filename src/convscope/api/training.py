@@ -1,4 +1,4 @@
-"""The Python surface: what `import convscope` offers, and what the command line calls. Puts the pieces together."""
+"""Training, from a word to a run's folder: what `convscope train` and `convscope.train` carry out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -14,14 +13,14 @@ import torch
 from torch import nn
 
 from convscope import kernels, recipe, run, weights
-from convscope.classifier import Classifier, Prediction
-from convscope.data import store
-from convscope.data.images import DataSet, ImageSet
+from convscope.api.models import Run
+from convscope.classifier import Classifier
+from convscope.data.images import DataSet
 from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
-from convscope.evaluate.metrics import Score, score
-from convscope.evaluate.model import Evaluated, ask, chance_note, predictions, score_of
-from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start, refuse_learned
+from convscope.evaluate.metrics import score
+from convscope.evaluate.model import chance_note, predictions
+from convscope.evaluate.seen import as_begun, refuse_gone, refuse_head_start
 from convscope.network.build import Network
 from convscope.network.cost import total_parameters
 from convscope.recipe import Recipe
@@ -34,52 +33,6 @@ from convscope.train import begin, checkpoint, own_module, published, transfer
 from convscope.train.loop import Job, Loop
 
 _LOGGED_STEPS = 400
-
-
-class Run(run.Run):
-    """A run's folder, with the classifier that came out of it."""
-
-    @cached_property
-    def classifier(self) -> Classifier:
-        """The trained network, ready to predict; raises ConvscopeError where the training didn't end."""
-        return load(self.path)
-
-
-# ---- data, models, scores --------------------------------------------------------------------------------------------
-
-
-def data(spec: str, **settings: Any) -> DataSet:
-    """An image set by name, folder or .csv: `.train .validation .test`. Settings as in `[split]` and `[input]`."""
-    return store.load(spec, **settings)
-
-
-def load(path: str | Path, network: nn.Module | None = None) -> Classifier:
-    """A classifier from a run folder or a `.safetensors` file. network: one's own module again, where it was trained
-    from one. Raises ModelError."""
-    return Classifier.load(Path(path), network)
-
-
-def evaluate(classifier: Classifier, images: ImageSet, *, seen: bool = False, views: str = "") -> Score:
-    """Accuracy of a classifier on an image set: k of n with its 95 % interval.
-
-    views: "mirror", "shift" or "both" gives the score of the mean of 2, 3 or 6 views of each picture in place of that
-    of one; its `.views` says so.
-    Raises ConvscopeError where their classes differ, and where the run that the classifier lies in was trained on some
-    of these pictures, unless `seen` says that this is meant.
-    """
-    if not seen:
-        refuse_learned(images, classifier.path)
-    return score_of(classifier, images, views)
-
-
-def evaluate_model(
-    model: str | Path, data: str = "", part: str = "", progress: Progress | None = None, views: str = ""
-) -> Evaluated:
-    """Ask a run or a model file about a whole split; see `evaluate.model.ask`."""
-    return ask(load(model), Path(model), data, part, progress, views)
-
-
-# ---- training --------------------------------------------------------------------------------------------------------
 
 
 def train(
@@ -390,22 +343,3 @@ def _train(
 def _whose(best_epoch: int) -> str:
     """The weights that a run keeps, in words; -1 is the start, where features and a head came before the loop."""
     return f"the weights of epoch {best_epoch + 1}" if best_epoch >= 0 else "the weights before the body thawed"
-
-
-__all__ = [
-    "Classifier",
-    "ConvscopeError",
-    "DataSet",
-    "ImageSet",
-    "Network",
-    "Prediction",
-    "Run",
-    "Score",
-    "carry_out",
-    "data",
-    "evaluate",
-    "load",
-    "resume",
-    "train",
-    "train_records",
-]
