@@ -12,7 +12,8 @@ import pytest
 
 from convscope.evaluate import metrics
 from convscope.evaluate.predictions import Predictions
-from convscope.report.html import POLICY, write
+from convscope.report.frame import POLICY
+from convscope.report.html import write
 from convscope.report.numbers import score_line
 from convscope.run import Diagnosis, Epoch, Note, Run, Started, Step, Stopped
 from convscope.run import Tested as Scored  # pytest would take a class named Test* for tests

@@ -6,7 +6,6 @@ Knows the order of the sections and the words in them. What a run is, `run` know
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from convscope import files
 from convscope.evaluate import metrics
 from convscope.evaluate.predictions import Predictions
 from convscope.notation import brief, parse
-from convscope.report import first_batch
+from convscope.report import first_batch, frame
 from convscope.report.curves import curves
 from convscope.report.markup import Markup, escaped, join, tag
 from convscope.report.matrix import NAMED, matrix
@@ -26,8 +25,6 @@ from convscope.report.pictures import as_seen, data_uri
 from convscope.report.svg import bar, scale_from
 from convscope.run import Note, Run, Started, Stopped, Tested
 
-# Even if a name found a way to become an element, the browser would fetch nothing and run nothing.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 LONG = 20  # a table of more classes is folded away behind its worst
 WORST = 10
 _HARD = "\u00a0"  # a space at which no line breaks
@@ -54,7 +51,6 @@ def write(
     (B, C, H, W), floats or uint8; batch_labels: the names of its B classes. parameters: the table of layers as text.
     mistakes: at most so many.
     """
-    style = Markup(resources.files("convscope.report").joinpath("style.css").read_text(encoding="utf-8"))
     records = run.records
     sections = [_head(title, run), curves(records)]
     if predictions is not None and len(predictions):
@@ -70,19 +66,7 @@ def write(
         sections.append(_section("Network", tag("pre", parameters)))
     sections.append(_section("Recipe", tag("pre", run.recipe_text)))
     sections.append(_machine(run))
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{title} · convscope"),
-        tag("style", style),
-    )
-    foot = tag("footer", "Made by convscope. This page is whole in itself: it asks no other computer for anything.")
-    body = tag("body", tag("main", *sections), foot)
-    files.write_text(path, "<!DOCTYPE html>\n" + tag("html", head, "\n", body, lang="en") + "\n")
+    files.write_text(path, frame.page(title, *sections))
 
 
 def _section(title: str, *children: object, note: object = "") -> Markup:
