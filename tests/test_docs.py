@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +24,10 @@ REFUSED = {"convscope fit 28 27 --kernel 5"}
 
 
 def commands(page: Path) -> list[str]:
-    """The commands of a page: lines of its code blocks that begin with `convscope`."""
+    """The commands of a page: lines of its code blocks that begin with `convscope` or `python examples/`."""
     text = page.read_text(encoding="utf-8")
     lines = [line.removeprefix("    ").removeprefix("$ ") for line in text.replace("\\\n", "").splitlines()]
-    return [line for line in lines if re.match(r"convscope [a-z]", line)]
+    return [line for line in lines if re.match(r"convscope [a-z]|python examples/", line)]
 
 
 def short(line: str) -> list[str]:
@@ -89,10 +91,20 @@ def test_commands(page: Path, home: Path, tmp_path: Path, monkeypatch: pytest.Mo
     shutil.copytree(home, here, ignore=shutil.ignore_patterns("cache"))
     monkeypatch.chdir(here)
     for line in commands(page):
+        if line.startswith("python"):
+            example(line)
+            continue
         capsys.readouterr()
         code = run(short(line))
         said = capsys.readouterr()
         assert code == (2 if line in REFUSED else 0), f"{page.name}: {line}\n{said.out}\n{said.err}"
+
+
+def example(line: str) -> None:
+    """Runs an example as it is written, from the root of the clone."""
+    words = shlex.split(line, comments=True)[1:]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
 
 
 def test_the_pages_have_commands() -> None:

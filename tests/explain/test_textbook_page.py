@@ -22,7 +22,7 @@ def test_examples(code: str, printed: str) -> None:
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(EXAMPLES) == PAGE.count("```python") == 2
+    assert len(EXAMPLES) == PAGE.count("```python") == 5
 
 
 def test_every_file_is_in_the_table() -> None:
