@@ -647,6 +647,7 @@ def test_muon_by_hand() -> None:
     assert_array_equal(velocity, gradient)
     apart, _ = book.muon(weight, gradient, np.zeros(weight.shape), 0.5, 0.6, groups=2)
     assert_allclose(apart.ravel()[1], math.sqrt(2) * 0.8, rtol=1e-14)  # its group has no gradient
+    assert not book.muon(0 * weight, 0 * gradient, np.zeros(weight.shape))[0].any()  # and no division by 0
 
 
 def test_clipping_by_hand() -> None:

@@ -100,8 +100,6 @@ def orthogonal(matrix: Array, turns: int = 3) -> Array:
     """
     a, b, c = COEFFICIENTS
     x = matrix / (np.linalg.norm(matrix) + 1e-7)
-    if x.shape[0] > x.shape[1]:  # x x^T is the smaller square the fewer rows x has
-        return orthogonal(matrix.T, turns).T
     for _ in range(turns):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
