@@ -35,7 +35,7 @@ from convscope.network.shapes import check_end, resolve
 from convscope.notation import parse, write_out
 from convscope.run import Run
 
-__all__ = ["Classifier", "ModelError", "Picture", "Prediction", "pictures_in"]
+__all__ = ["Classifier", "ModelError", "Picture", "Prediction", "as_pictures", "pictures_in"]
 
 _BATCH = 256
 _NO_PICTURE = "a picture must be a path, a PIL picture, an array or a tensor."
@@ -129,7 +129,7 @@ class Classifier:
         if isinstance(picture, str | Path) and Path(picture).is_dir():
             return list(self.predict_each(pictures_in(Path(picture))))
         if isinstance(picture, Tensor | np.ndarray):
-            array = _as_pictures(picture)
+            array = as_pictures(picture)
             return list(self.predict_each(array)) if picture.ndim == 4 else next(self.predict_each(array))
         if isinstance(picture, str | Path | Image.Image):
             return next(self.predict_each([picture]))
@@ -166,6 +166,10 @@ class Classifier:
                 if fitted:
                     yield from self._label(names, fitted)
 
+    def fitted(self, picture: Picture) -> NDArray[np.uint8]:
+        """One picture as it is stored for the network, uint8 (C, H, W): what `probabilities` takes a batch of."""
+        return self._fit(picture)
+
     def _read(self, path: str | Path) -> NDArray[np.uint8] | UnreadablePicture:
         try:
             return self._fit(path)
@@ -181,7 +185,7 @@ class Classifier:
                 raise ConvscopeError(f"a picture must exist to be predicted. There is none at {path}.")
             return self.preprocess.read(path)
         if isinstance(picture, Tensor | np.ndarray):
-            array = _as_pictures(picture)
+            array = as_pictures(picture)
             if len(array) != 1:
                 raise ConvscopeError(f"a picture in a list must be one picture. Got a batch of {len(array)}.")
             return self.preprocess.fit(array[0])
@@ -284,7 +288,7 @@ def pictures_in(folder: Path) -> list[Path]:
     return found
 
 
-def _as_pictures(picture: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
+def as_pictures(picture: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
     """An array or tensor of one or many pictures to uint8 (N, H, W, C)."""
     array: NDArray[Any] = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
     if isinstance(picture, Tensor) and array.ndim >= 3:

@@ -94,11 +94,17 @@ def refuse_head_start(data: DataSet, model: str) -> str:
     return ""
 
 
-def refuse_gone(run: Run) -> None:
-    """Raises ConvscopeError where the folder or .csv that a run was trained on is no longer where it was."""
+def gone(run: Run) -> str:
+    """The place of the folder or .csv that a run was trained on, where nothing is there any more; else ""."""
     data = str(run.recipe.get("data", ""))
     place = data if Path(data).exists() else re.sub(r"\[[^\]]*\]$", "", data)
-    if re.search(r"[/\\]", place) and not Path(place).exists():
+    return place if re.search(r"[/\\]", place) and not Path(place).exists() else ""
+
+
+def refuse_gone(run: Run) -> None:
+    """Raises ConvscopeError where the folder or .csv that a run was trained on is no longer where it was."""
+    place = gone(run)
+    if place:
         raise ConvscopeError(
             f"the data of {run.path} must be there. It was at {place}, where nothing is now; if it has moved, give its "
             "place: --data NEW."
