@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from convscope.errors import ConvscopeError
-from convscope.report.pictures import as_seen, data_uri
+from convscope.report.pictures import as_seen, data_uri, photo_uri
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -36,3 +36,12 @@ def test_a_batch_of_floats_is_stretched_and_says_so() -> None:
 def test_what_is_no_picture_is_refused(pixels: np.ndarray) -> None:
     with pytest.raises(ConvscopeError, match=r"a picture must be uint8 of shape \(C, H, W\)\. Got"):
         data_uri(pixels)
+
+
+def test_a_photograph_may_be_a_jpeg() -> None:
+    pixels = np.full((3, 200, 150), 90, np.uint8)
+    head, data = photo_uri(pixels).split(",")
+    assert head == "data:image/jpeg;base64"
+    back = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert back.shape == (200, 150, 3)
+    assert np.abs(back.astype(int) - 90).max() <= 2

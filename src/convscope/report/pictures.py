@@ -1,4 +1,4 @@
-"""Arrays as pictures inside a page: PNG in a data URI. Knows pixels and Pillow; knows nothing of what they show."""
+"""Arrays as pictures inside a page: PNG or JPEG in a data URI. Knows pixels and Pillow, and not what they show."""
 
 from __future__ import annotations
 
@@ -15,13 +15,22 @@ from convscope.errors import ConvscopeError
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
     """A picture (C, H, W) uint8 as "data:image/png;base64,...": grey of one channel, else colour of the first three."""
+    return _uri(pixels, "PNG")
+
+
+def photo_uri(pixels: NDArray[np.uint8]) -> str:
+    """The same as "data:image/jpeg;base64,...": a tenth as long for a photograph, and not the very same pixels."""
+    return _uri(pixels, "JPEG", quality=88)
+
+
+def _uri(pixels: NDArray[np.uint8], kind: str, **settings: Any) -> str:
     pixels = np.asarray(pixels)
     if pixels.ndim != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
         raise ConvscopeError(f"a picture must be uint8 of shape (C, H, W). Got {pixels.dtype} of shape {pixels.shape}.")
     image = Image.fromarray(pixels[0] if len(pixels) < 3 else np.ascontiguousarray(pixels[:3].transpose(1, 2, 0)))
     file = io.BytesIO()
-    image.save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    image.save(file, kind, **settings)
+    return f"data:image/{kind.lower()};base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def as_seen(batch: NDArray[Any]) -> tuple[NDArray[np.uint8], float, float]:
