@@ -1,0 +1,203 @@
+"""A trace as lines for the terminal: what was multiplied with what, and the sum, in plain ASCII.
+
+Also what lines and page share: how a place is called, and which of many terms are shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from convscope.explain.trace import Move, Share, Term, Trace
+from convscope.report.numbers import plural
+from convscope.report.text import table
+
+KERNELS = frozenset({"conv"})
+"""Kinds whose terms are a window times a kernel, map by map."""
+
+WINDOWS = frozenset({"maxpool", "avgpool", "minpool", "subsample", "gap", "gmp"})
+"""Kinds whose terms are one window."""
+
+WIDEST = 11  # a window of more rows or columns is no longer printed cell by cell
+
+
+def where(place: tuple[int, ...]) -> str:
+    """A place in words."""
+    if len(place) == 3:
+        return f"map {place[0]}, row {place[1]}, column {place[2]}"
+    return f"unit {place[0]}" if place else ""
+
+
+def title(trace: Trace) -> str:
+    """What is traced, in words."""
+    return f"the loss for class {trace.place[0]}" if trace.kind == "loss" else f"{trace.label}, {where(trace.place)}"
+
+
+def cell(value: float) -> str:
+    """A number in a small cell: two digits behind the point, fewer for large ones."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    if value == round(value) and abs(value) < 1000:
+        return f"{value:.0f}"
+    if abs(value) >= 100:
+        return f"{value:.0f}" if abs(value) < 10_000 else f"{value:.0e}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.0e}".replace("e-0", "e-")
+
+
+def long(value: float) -> str:
+    """A number where there is room: four digits."""
+    return f"{value + 0.0:.4g}"  # -0 is 0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The terms of one map that a convolution reads: which map of the source, and what they add up to."""
+
+    source: str
+    map: int
+    terms: Sequence[Term]
+    total: float
+
+
+def slices(trace: Trace) -> list[Slice]:
+    """The terms map by map, those that add most (up or down) first."""
+    _, rows, columns = trace.window
+    size = max(1, rows * columns)
+    found = []
+    for begin in range(0, len(trace.terms), size):
+        terms = trace.terms[begin : begin + size]
+        map_ = terms[0].place[0]
+        found.append(Slice(terms[0].source, map_, terms, math.fsum(term.product for term in terms)))
+    return sorted(found, key=lambda each: -abs(each.total))
+
+
+def largest(terms: Iterable[Term]) -> list[Term]:
+    """Terms, those that add most (up or down) first."""
+    return sorted(terms, key=lambda term: -abs(term.product))
+
+
+def steps(trace: Trace) -> list[tuple[str, str]]:
+    """The arithmetic in words: name and formula, what follows directly among them."""
+    return [(step.name, step.formula) for step in (*trace.steps, *trace.after)]
+
+
+def lines(trace: Trace, limit: int = 8) -> list[str]:
+    """What the terminal shows of a trace. limit: of maps, terms, cells and weights at most so many, the largest; the
+    rest stands as one sum."""
+    top, left, bottom, right = trace.seen
+    said = f" ({trace.text})" if trace.text else ""
+    out = [f"{title(trace)}{said} = {long(trace.value)}"]
+    sees = f"sees rows {top} to {bottom - 1}, columns {left} to {right - 1} of the picture"
+    out.append("places count from 0" + (f"; {sees}" if trace.kind not in ("loss", "input") else ""))
+    out += ["", *_terms(trace, limit)] if trace.terms else []
+    out += ["", *table((), [(name, formula) for name, formula in steps(trace)])]
+    out += [f"({note})" for note in trace.notes]
+    if trace.gradient is not None and trace.kind != "loss":
+        out += ["", *_gradient(trace, limit)]
+    return out
+
+
+def _terms(trace: Trace, limit: int) -> list[str]:
+    _, rows, columns = trace.window
+    small = rows * columns > 1 and max(rows, columns) <= WIDEST
+    if trace.kind in KERNELS and small:
+        return _kernels(trace, limit)
+    if trace.kind in WINDOWS and small:
+        first = trace.terms[0]
+        head = f"the window in map {first.place[0]} of {first.source}" + _beyond(trace.terms)
+        return [head, *_grid([_shown(term) for term in trace.terms], columns)]
+    return _list(trace, limit)
+
+
+def _beyond(terms: Iterable[Term]) -> str:
+    return "; in parentheses: beyond the edge" if not all(term.inside for term in terms) else ""
+
+
+def _shown(term: Term) -> str:
+    return cell(term.value) if term.inside else f"({cell(term.value)})"
+
+
+def _grid(cells: Sequence[str], columns: int) -> list[str]:
+    wide = max(map(len, cells))
+    return ["  " + " ".join(text.rjust(wide) for text in cells[i : i + columns]) for i in range(0, len(cells), columns)]
+
+
+def _kernels(trace: Trace, limit: int) -> list[str]:
+    """Window x kernel = products, for the maps that add most."""
+    _, rows, columns = trace.window
+    found = slices(trace)
+    out = ["window x kernel = products" + _beyond(trace.terms)]
+    for each in found[:limit]:
+        parts = (
+            _grid([_shown(term) for term in each.terms], columns),
+            _grid([cell(term.weight or 0.0) for term in each.terms], columns),
+            _grid([cell(term.product) for term in each.terms], columns),
+        )
+        out.append(f"map {each.map} of {each.source}: sum {long(each.total)}")
+        for turn, (one, two, three) in enumerate(zip(*parts, strict=True)):
+            times, equals = ("x", "=") if turn == (rows - 1) // 2 else (" ", " ")
+            out.append(f"{one}  {times}{two}  {equals}{three}")
+    if len(found) > limit:
+        rest = math.fsum(each.total for each in found[limit:])
+        out.append(f"the other {plural(len(found) - limit, 'map')}: sum {long(rest)}")
+    return out
+
+
+def _list(trace: Trace, limit: int) -> list[str]:
+    """The terms that add most, one a line."""
+    found = largest(trace.terms)
+    limit += len(found) == limit + 1  # rather than a line that says that one is missing
+    multiplied = trace.terms[0].weight is not None
+    head = ("cell", "value", "weight", "adds") if multiplied else ("cell", "value", "adds")
+    rows = []
+    for term in found[:limit]:
+        named = f"{term.source}, {where(term.place)}" + ("" if term.inside else " (beyond the edge)")
+        weight = [long(term.weight)] if term.weight is not None else []
+        rows.append((named, long(term.value), *weight, long(term.product)))
+    out = table(head, rows, "<>>>")
+    if len(found) > limit:
+        rest = math.fsum(term.product for term in found[limit:])
+        out.append(f"the other {plural(len(found) - limit, 'cell')} add {long(rest)}")
+    return out
+
+
+def _gradient(trace: Trace, limit: int) -> list[str]:
+    gradient = trace.gradient
+    assert gradient is not None
+    out = [
+        f"gradient of the loss for class {gradient.target} (loss {long(gradient.loss)}): {long(gradient.value)}",
+        "it comes from the cells that this one feeds: slope x their gradient",
+    ]
+    shares = by_size(gradient.comes_from)
+    rows = [
+        (f"{share.label}, {where(share.place)}" if share.place else share.label, long(share.slope),
+         long(share.upstream), long(share.product)) for share in shares[:limit]
+    ]  # fmt: skip
+    out += table(("cell", "slope", "gradient there", "product"), rows, "<>>>") if rows else ["  none"]
+    if len(shares) > limit:
+        rest = math.fsum(share.product for share in shares[limit:])
+        out.append(f"the other {plural(len(shares) - limit, 'cell')}: {long(rest)}")
+    if gradient.moves:
+        out += ["", "what it moves: slope x gradient here, and the sum over all cells of this picture"]
+        moves = moves_by_size(gradient.moves)
+        moved = [
+            (f"{move.tensor}[{', '.join(map(str, move.at))}]", long(move.value), long(move.slope), long(move.part),
+             long(move.total)) for move in moves[:limit]
+        ]  # fmt: skip
+        out += table(("parameter", "value", "slope", "this cell", "all cells"), moved, "<>>>>")
+        if len(moves) > limit:
+            out.append(f"and {plural(len(moves) - limit, 'other parameter')}")
+    return out
+
+
+def by_size(shares: Iterable[Share]) -> list[Share]:
+    """Parts of a gradient, the largest first."""
+    return sorted(shares, key=lambda share: -abs(share.product))
+
+
+def moves_by_size(moves: Iterable[Move]) -> list[Move]:
+    """Parameters, those that are moved most first."""
+    return sorted(moves, key=lambda move: -abs(move.part))
