@@ -34,6 +34,7 @@ STYLE = "trace.css"
 
 MAPS, LISTED = 4, 10  # maps that are drawn, terms that are listed
 FOLDED = 256  # maps that are listed where asked for
+NUMBERS = 7  # cells of a wider grid have no number written in them; the pointer shows it
 DOTS = 64  # a window of more rows or columns than this isn't drawn, only listed
 
 
@@ -92,14 +93,15 @@ def grid(numbers: Sequence[tuple[float, str]], columns: int, looks: Sequence[str
     """Numbers as coloured cells. numbers: each with what the pointer shows; looks: further classes of each; largest:
     the size that is coloured most, unless given the largest of these."""
     most = largest or max((abs(value) for value, _ in numbers if math.isfinite(value)), default=0.0)
-    tight = len(numbers) > WIDEST * WIDEST or columns > WIDEST
+    tight = columns > NUMBERS
+    size = ("tiny " if columns > DOTS // 4 else "tight ") if tight else "small " if columns > 5 else ""
     cells = []
     for turn, (value, said) in enumerate(numbers):
         share = min(abs(value) / most, 1.0) if most and math.isfinite(value) else 0.0
         look = " ".join(word for word in (_sign(value), looks[turn] if looks else "") if word)
         cells.append(tag("td", "" if tight else cell(value), class_=look, style=f"--s:{share:.2f}", title=said))
     lines_ = [tag("tr", *cells[i : i + columns]) for i in range(0, len(cells), columns)]
-    return tag("table", tag("tbody", *lines_), class_="cells tight" if tight else "cells")
+    return tag("table", tag("tbody", *lines_), class_=f"{size}cells")
 
 
 def _said(term: Term) -> str:
@@ -203,7 +205,7 @@ def _list(trace: Trace) -> Markup:
         told = f"the other {plural(len(found) - len(shown), 'cell')}"
         rows.append(tag("tr", tag("th", told, scope="row", class_="quiet"),
                         tag("td", colspan=2 if multiplied else 1), tag("td", long(rest), class_="num"),
-                        tag("td", _bar(rest, most), class_="tr-reach"), *([tag("td")] if slopes else [])))  # fmt: skip
+                        tag("td"), *([tag("td")] if slopes else [])))  # fmt: skip
     return tag("div", _table(heading, rows), class_="tr-forward wide")
 
 
@@ -275,8 +277,7 @@ def _shares(trace: Trace) -> Markup:
         rest = math.fsum(share.product for share in found[len(shown) :])
         told = f"the other {plural(len(found) - len(shown), 'cell')}"
         rows.append(tag("tr", tag("th", told, scope="row", class_="quiet"), tag("td", colspan=2),
-                        tag("td", long(rest), class_="num"),
-                        tag("td", _bar(rest, most), class_="tr-reach")))  # fmt: skip
+                        tag("td", long(rest), class_="num"), tag("td")))  # fmt: skip
     told = "Where it comes from: the cells that read this one. How much each rises with it, times the gradient there."
     return tag("div", tag("p", told, class_="tr-told"),
                _table(("read by", "slope", "gradient there", "product", ""), rows), class_="wide")  # fmt: skip

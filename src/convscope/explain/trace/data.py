@@ -17,8 +17,8 @@ class Term(NamedTuple):
     """A cell that is read, and what it adds.
 
     source, place: the layer whose cell it is ("input" is the picture), and where. inside: False for what stands in for
-    a cell beyond the maps: a place below 0 or past the end is filled with a constant; border=replicate and reflect show
-    the cell that is copied. weight: what the value is multiplied by; None where nothing is multiplied (softmax).
+    a cell beyond the maps (or beyond its part, in regions), filled with a constant; where border=replicate or reflect
+    copies a cell, `place` is the one that is copied. weight: what the value is multiplied by; None where nothing is multiplied (softmax).
     product: what it adds to the sum. slope: by how much the traced value rises where this cell rises by 1.
     """
 

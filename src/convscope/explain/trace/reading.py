@@ -77,7 +77,7 @@ def parameter(module: nn.Module, name: str, *index: Any) -> Numbers:
 
 def places(rows: Sequence[Place]) -> Places:
     """Places as an array, also of none."""
-    return np.array(rows, dtype=np.int64).reshape(len(rows), -1)
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
 def number(value: float) -> str:
