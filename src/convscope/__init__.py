@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Classifier,
         ConvscopeError,
         DataSet,
+        Explanation,
         ImageSet,
         Network,
         Prediction,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Score,
         data,
         evaluate,
+        explain,
         load,
         resume,
         train,
@@ -33,6 +35,7 @@ __all__ = [
     "Classifier",
     "ConvscopeError",
     "DataSet",
+    "Explanation",
     "ImageSet",
     "Network",
     "Prediction",
@@ -40,6 +43,7 @@ __all__ = [
     "Score",
     "data",
     "evaluate",
+    "explain",
     "load",
     "resume",
     "train",
@@ -47,7 +51,7 @@ __all__ = [
 ]
 
 
-_BOTH = ("data", "evaluate", "train")
+_BOTH = ("data", "evaluate", "explain", "train")
 """Words that are a function of the surface and a folder of the package."""
 
 

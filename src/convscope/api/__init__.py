@@ -2,6 +2,7 @@
 
 models      data, load, evaluate
 training    train, resume: imported on first use, for `predict` needs none of it
+looking     explain: likewise
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from convscope.evaluate.metrics import Score
 from convscope.network.build import Network
 
 if TYPE_CHECKING:
+    from convscope.api.looking import Explanation, explain
     from convscope.api.training import carry_out, resume, train, train_records
 
 _TRAINING = ("carry_out", "resume", "train", "train_records")
+_LOOKING = ("Explanation", "explain")
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +27,10 @@ def __getattr__(name: str) -> Any:
         from convscope.api import training
 
         return getattr(training, name)
+    if name in _LOOKING:
+        from convscope.api import looking
+
+        return getattr(looking, name)
     raise AttributeError(f"module 'convscope.api' has no attribute {name!r}")
 
 
@@ -31,6 +38,7 @@ __all__ = [
     "Classifier",
     "ConvscopeError",
     "DataSet",
+    "Explanation",
     "ImageSet",
     "Network",
     "Prediction",
@@ -40,6 +48,7 @@ __all__ = [
     "data",
     "evaluate",
     "evaluate_model",
+    "explain",
     "load",
     "resume",
     "train",

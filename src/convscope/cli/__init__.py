@@ -18,6 +18,8 @@ VERBS = {
     "train": "train a network on a data set, a folder of pictures or a .csv",
     "evaluate": "score a model: k of n with its interval, and every class",
     "predict": "say what is on pictures",
+    "explain": "look inside a network with one picture: every layer's maps, any cell's arithmetic, what decides",
+    "kernel": "a kernel of one's own over any picture: edges, outlines, blur, sharpen",
     "summary": "the layers of a network: shapes, parameters, arithmetic, memory, receptive fields",
     "zoo": "the networks that come with the package: list them, or show one",
     "draw": "a figure of a network: SVG, and PDF or PNG with an extra",
@@ -92,7 +94,8 @@ def _dispatch(arguments: list[str]) -> int:
     module: Any = importlib.import_module(f"convscope.cli.{_FILES.get(verb, verb)}")
     app.command(help=module.HELP)(_carrying(module.command))
     try:
-        code = app(args=arguments[1:], prog_name=f"convscope {verb}", standalone_mode=False)
+        words = getattr(module, "words", list)  # where a verb takes words that look like options
+        code = app(args=words(arguments[1:]), prog_name=f"convscope {verb}", standalone_mode=False)
     except (typer.Abort, _Interrupted):
         raise KeyboardInterrupt from None
     except Exception as error:

@@ -1,0 +1,221 @@
+"""One picture looked into, as one page: a file that needs nothing but itself, no script and no host.
+
+Knows the order of the sections and what leads to them. What a trace, maps or an attribution look like, their own files
+of this room know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope import files
+from convscope.explain.explanation import Asked, Explanation
+from convscope.explain.trace import Trace
+from convscope.notation import brief, parse
+from convscope.report import frame
+from convscope.report import trace as traces
+from convscope.report.explained import chosen
+from convscope.report.markup import Markup, join, tag
+from convscope.report.numbers import plural, probability, short_score
+from convscope.report.pictures import as_seen, data_uri, photo_uri
+from convscope.report.trace_text import title
+
+STYLES = ("explanation.css", traces.STYLE)
+LIKELY = 5  # classes named with their probability
+NUMBERS = 32  # a picture of so many rows and columns is also shown as its numbers
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section: the word that names it in the contents, its title, a sentence that leads to it, and what it shows."""
+
+    word: str
+    title: str
+    note: object
+    body: Markup
+
+    def markup(self) -> Markup:
+        note = tag("p", self.note, class_="note") if self.note else ""
+        return tag("section", tag("h2", self.title), note, self.body, id=self.word.replace(" ", "-"))
+
+
+def write(path: Path, explanation: Explanation, asked: Asked | None = None) -> None:
+    """Writes the page; a file of that name is replaced. asked: what of it, all unless given."""
+    files.write_text(path, text(explanation, asked))
+
+
+def text(explanation: Explanation, asked: Asked | None = None) -> str:
+    """The page as text."""
+    asked = asked or Asked()
+    asked.check()
+    shown = parts(explanation, asked)
+    contents = tag("nav", *(tag("a", part.word, href=f"#{part.word.replace(' ', '-')}") for part in shown),
+                   class_="contents", aria_label="On this page")  # fmt: skip
+    head = tag("header", _answer(explanation), _facts(explanation), contents)
+    title = f"{explanation.name or 'a picture'}: {explanation.prediction.label}"
+    return frame.page(title, head, *(part.markup() for part in shown), styles=STYLES)
+
+
+def parts(explanation: Explanation, asked: Asked) -> list[Part]:
+    """The sections in their order."""
+    if asked.whole:
+        found = [_input(explanation)]
+        if explanation.from_text:
+            found += [_arithmetic(explanation)]
+        return found
+    found = []
+    if asked.opened:
+        found += [_cell(explanation, asked)]
+    return found
+
+
+# ---- what it says ----------------------------------------------------------------------------------------------------
+
+
+def _answer(explanation: Explanation) -> Markup:
+    said = explanation.prediction
+    target = explanation.classifier.classes[explanation.target]
+    top = said.top(LIKELY)
+    if target not in dict(top):
+        top = [*top[:-1], (target, said.probabilities[target])]
+    rows = []
+    for label, share in top:
+        looks = ["first"] if label == said.label else []
+        looks += ["asked"] if label == target and label != said.label else []
+        bar = tag("span", tag("i", style=f"width: {max(100 * share, 0.4):.1f}%"), class_="track", aria_hidden="true")
+        rows.append(
+            tag("li", tag("span", label, class_="name", title=label), bar,
+                tag("span", probability(share), class_="num"), class_=" ".join(looks) or None)
+        )  # fmt: skip
+    pixels = explanation.given.pixels if explanation.given is not None else explanation.picture
+    name = explanation.name or "The picture"
+    return tag(
+        "div",
+        picture(pixels, f"the picture {name} as it came"),
+        tag("div", tag("h1", tag("bdi", name), " is taken for"),
+            tag("p", said.label, tag("small", probability(said.probability)), class_="said"),
+            tag("ol", *rows, class_="shares", aria_label="The most probable classes")),
+        class_="answer",
+    )  # fmt: skip
+
+
+def _facts(explanation: Explanation) -> Markup:
+    of = explanation.classifier
+    size = " × ".join(map(str, (*of.preprocess.input_size, of.preprocess.channels)))
+    kind = type(of.network).__name__
+    facts: list[tuple[str, object]] = [
+        ("Network", f"{plural(explanation.parameters, 'parameter')}, input {size}"),
+        ("Classes", str(len(of.classes))),
+    ]
+    if all(key in of.score for key in ("split", "k", "n")):
+        facts.append((f"Score on {of.score['split']} pictures", short_score(of.score["k"], of.score["n"])))
+    if of.path is not None:
+        facts.append(("Model", str(of.path)))
+    written = brief(parse(explanation.network.text)) if explanation.from_text else f"somebody's own module, {kind}"
+    return join((
+        tag("p", tag("code", written), class_="net") if len(written) <= 400 else "",
+        tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
+    ))  # fmt: skip
+
+
+# ---- what it is given ------------------------------------------------------------------------------------------------
+
+
+def _input(explanation: Explanation) -> Part:
+    of, seen = explanation.classifier.preprocess, explanation.input.cpu().numpy()
+    steps: list[tuple[NDArray[np.uint8], str, str]] = []
+    given = explanation.given
+    if given is not None and not np.array_equal(given.pixels, explanation.picture):
+        steps.append((given.pixels, "As it came", f"{given.height} × {given.width}, {_colours(len(given.pixels))}"))
+    height, width = of.size
+    made = {"pad": "the whole of it, black beside it", "crop": "its middle", "stretch": "stretched"}[of.fitting]
+    size = f"{height} × {width}, {_colours(of.channels)}"
+    if given is not None and (given.height, given.width) != of.size:
+        size = f"{size}; {made}"
+    steps.append((explanation.picture, "Fitted" if steps else "As it came", size))
+    shown, low, high = as_seen(seen)
+    window = f"the middle {of.input_size[0]} × {of.input_size[1]}; " if of.crop_to else ""
+    steps.append((shown[0], "As the network sees it", f"{window}black is {number(low)}, white {number(high)}"))
+    figures = [
+        tag("figure", picture(pixels, title), tag("figcaption", tag("b", title), words))
+        for pixels, title, words in steps
+    ]
+    body = [tag("div", *figures, class_="way")]
+    if of.channels == 1 and max(of.size) <= NUMBERS:
+        body.append(tag("details", tag("summary", f"All {height * width} numbers of the fitted picture"),
+                        tag("div", _numbers(explanation.picture[0]), class_="wide")))  # fmt: skip
+    note = f"Each value, 0 to 255, becomes {_formula(explanation)}: that is all the network ever gets."
+    return Part("input", "What the network is given", note, join(body))
+
+
+def _colours(channels: int) -> str:
+    return "grey" if channels == 1 else "colour"
+
+
+def _formula(explanation: Explanation) -> str:
+    of = explanation.classifier.preprocess
+    if of.per_picture:
+        return "(value − the picture's mean) / the picture's deviation"
+    if len(of.mean) > of.channels:
+        return "(value / 255 − the mean at its place) / the spread at its place"
+    if of.channels == 1:
+        return f"(value / 255 − {of.mean[0]:.4g}) / {of.std[0]:.4g}"
+    means, stds = (", ".join(f"{n:.4g}" for n in numbers) for numbers in (of.mean, of.std))
+    return f"(value / 255 − mean) / deviation, of red, green and blue: {means} and {stds}"
+
+
+def _numbers(pixels: NDArray[np.uint8]) -> Markup:
+    rows = [
+        tag("tr", *(tag("td", int(v), style=f"background:rgb({v},{v},{v});color:{'#000' if v > 110 else '#fff'}")
+                    for v in row))
+        for row in pixels
+    ]  # fmt: skip
+    return tag("table", tag("tbody", *rows), class_="pixels-as-numbers")
+
+
+def picture(pixels: NDArray[np.uint8], name: str) -> Markup:
+    """A picture (C, H, W) in a square frame; a small one is enlarged without blur."""
+    look = "pixels" if max(pixels.shape[1:]) <= 100 else None
+    address = data_uri(pixels) if look else photo_uri(pixels)
+    return tag("div", tag("img", src=address, alt=name, class_=look), class_="frame")
+
+
+def number(value: float) -> str:
+    """A number in four digits, its minus as long as a plus."""
+    return f"{value:.4g}".replace("-", "−")
+
+
+# ---- the arithmetic --------------------------------------------------------------------------------------------------
+
+
+def _arithmetic(explanation: Explanation) -> Part:
+    """A worked example of each kind of layer, and the loss."""
+    classes = explanation.classifier.classes
+    examples = [*explanation.examples(), explanation.loss]
+    folded = [
+        tag("details", tag("summary", tag("b", _kind(trace)), " ", tag("span", title(trace), class_="quiet")),
+            traces.section(trace, classes), class_="example", open="" if turn == 0 else None)
+        for turn, trace in enumerate(examples)
+    ]  # fmt: skip
+    target = classes[explanation.target]
+    note = (
+        "For each kind of layer the largest number of its first layer, worked out: what is read, what it is multiplied "
+        f"with, and the sum; then backward, how the loss for {target} hangs on it. Places count from 0."
+    )
+    return Part("arithmetic", "Every multiplication", note, join(folded))
+
+
+def _kind(trace: Trace) -> str:
+    return "loss" if trace.kind == "loss" else trace.text or trace.kind
+
+
+def _cell(explanation: Explanation, asked: Asked) -> Part:
+    """The arithmetic of the cell that was asked for."""
+    place = explanation.place(asked.layer, asked.cell, asked.map)
+    trace = explanation.trace(asked.layer, asked.cell, asked.map)
+    body = traces.section(trace, explanation.classifier.classes)
+    return Part("arithmetic", "The arithmetic of one number", chosen(asked, place), body)
