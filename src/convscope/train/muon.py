@@ -15,13 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convscope.train.uncompiled import Uncompiled
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the Newton-Schulz step: steep at 0, and within 0.7 to 1.2 after a few. They don't converge to 1, and needn't."""
 
 _STEPS = 3
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Uncompiled):
     """groups: of parameters, each with `lr`, `momentum`, `weight_decay` and `filters`: into how many matrices each
     parameter is cut (a convolution's groups), () for plain steps. Weight decay falls on what isn't a filter: filters
     are rescaled instead. precision: of the orthogonalisation."""

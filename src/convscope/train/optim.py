@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from convscope.errors import ConvscopeError
 from convscope.recipe import OptimizerSettings
 from convscope.train.muon import Muon
+from convscope.train.uncompiled import SGD, Adam, AdamW
 
 _FUSED = ("cpu", "cuda", "mps")
 """Where PyTorch takes all parameters in one pass; elsewhere it loops over them."""
@@ -45,8 +46,8 @@ def build(
     rate = settings.learning_rate
     if settings.name == "sgd":
         nesterov = settings.nesterov and settings.momentum > 0
-        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)
-    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
+        return SGD(groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)
+    kind = Adam if settings.name == "adam" else AdamW
     return kind(groups, lr=rate, betas=settings.betas, eps=settings.eps, fused=fused)
 
 
