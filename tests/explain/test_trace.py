@@ -91,7 +91,6 @@ ZOO = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_cells_of_the_zoo(name: str) -> None:
     """20 random cells of each of ten networks, every kind of each in turn."""
@@ -231,7 +230,7 @@ def test_a_side_classifier_has_its_own_loss() -> None:
         found = trace(network, x, label, place, target=2)
         p = torch.softmax(network(x, keep=["aux1"])[1]["aux1"], 1)[0, 2]
         assert found.gradient is not None
-        assert found.gradient.value == pytest.approx(0.3 * (float(p) - 1), rel=1e-5)
+        assert found.gradient.value == pytest.approx(0.3 * (p.item() - 1), rel=1e-5)
         assert found.notes == ("The loss is that of aux1 alone, times its weight of 0.3 in training.",)
     assert [share.label for share in trace(network, x, "conv1", (0, 0, 0), target=2).gradient.comes_from] == ["relu1"]  # type: ignore[union-attr]
 

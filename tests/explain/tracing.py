@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convscope.explain.trace import Trace
+from convscope.explain.trace.reading import exact
 from convscope.network.build import Network
 from convscope.network.layers import BatchNorm
 from convscope.notation.tree import Layer
@@ -103,12 +104,12 @@ def check_forward(trace: Trace, oracle: Oracle) -> None:
     for side in trace.window:
         size *= side
     assert len(trace.terms) == size
-    for term in trace.terms:
-        source = oracle.output(term.source)[0]
-        there = all(0 <= i < n for i, n in zip(term.place, source.shape, strict=True))
-        if term.inside or oracle.copies(trace.label):
-            assert there
-            assert close(term.value, float(source[term.place]), float(source.abs().max())), term
+    for label in {term.source for term in trace.terms}:
+        source = exact(oracle.output(label)[0])
+        top = float(np.abs(source).max())
+        for term in trace.terms:
+            if term.source == label and (term.inside or oracle.copies(trace.label)):
+                assert close(term.value, float(source[term.place]), top), term
     summed = sum(term.product for term in trace.terms) + (trace.bias or 0.0)
     if trace.kind in SUMS:
         assert close(summed, trace.value, scale), (summed, trace.value)
@@ -170,11 +171,13 @@ def check_gradient(trace: Trace, oracle: Oracle) -> None:
     upstream = oracle.upstream[trace.label]
     scale = float(upstream.abs().max())
     assert close(gradient.value, float(upstream[(0, *trace.place)]), scale)
-    for share in gradient.comes_from:
-        assert close(share.product, share.slope * share.upstream, abs(share.product))
-        if share.label != "loss":
-            there = oracle.upstream[share.label]
-            assert close(share.upstream, float(there[(0, *share.place)]), float(there.abs().max())), share
+    for label in {share.label for share in gradient.comes_from}:
+        shares = [share for share in gradient.comes_from if share.label == label]
+        there = np.ones(()) if label == "loss" else exact(oracle.upstream[label][0])
+        top = float(np.abs(there).max())
+        for share in shares:
+            assert close(share.product, share.slope * share.upstream, abs(share.product))
+            assert label == "loss" or close(share.upstream, float(there[share.place]), top), share
     # single parts may be far larger than what they add up to
     parts = max([abs(share.product) for share in gradient.comes_from], default=0.0)
     if any(share.label == "loss" for share in gradient.comes_from):
@@ -182,12 +185,15 @@ def check_gradient(trace: Trace, oracle: Oracle) -> None:
     assert close(sum(share.product for share in gradient.comes_from), gradient.value, max(scale, parts)), trace.label
     own = [name for name, _ in oracle.network.layer(trace.label).named_parameters()] if trace.kind in MOVES else []
     assert {move.tensor for move in gradient.moves} == {f"{trace.label}.{name}" for name in own}
-    for move in gradient.moves:
-        whole = oracle.parameters[move.tensor]
-        parameter = dict(oracle.network.named_parameters())[move.tensor]
-        assert move.value == float(parameter[move.at])
-        assert close(move.total, float(whole[move.at]), float(whole.abs().max())), move
-        assert move.part == move.slope * gradient.value
+    for name in own:
+        moves = [move for move in gradient.moves if move.tensor == f"{trace.label}.{name}"]
+        where = tuple(zip(*(move.at for move in moves), strict=True))
+        whole = oracle.parameters[f"{trace.label}.{name}"]
+        held = dict(oracle.network.layer(trace.label).named_parameters())[name]
+        assert [move.value for move in moves] == held[where].tolist()
+        apart = np.abs(np.array([move.total for move in moves]) - exact(whole[where]))
+        assert apart.max() <= NEAR * float(whole.abs().max())
+        assert all(move.part == move.slope * gradient.value for move in moves)
 
 
 MOVES = frozenset({"conv", "dense", "bn", "subsample"})

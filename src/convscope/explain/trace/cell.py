@@ -11,7 +11,7 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.explain.trace.data import Box, Gradient, Move, Place, Share, Step, Term, Trace
 from convscope.explain.trace.looking import Looked, look, parameter_gradients, the_picture
 from convscope.explain.trace.loss import end_of, slopes_of_loss
-from convscope.explain.trace.reading import At, Reading, exact, number
+from convscope.explain.trace.reading import At, Reading, exact, number, parameter
 from convscope.explain.trace.rules import BY_ITSELF, FEEDS, READS
 from convscope.explain.trace.wiring import INPUT, LOSS, Edge, Wiring, wiring
 from convscope.explain.trace.words import text
@@ -234,18 +234,18 @@ class _Cell:
         """The layer's own parameters that made the value, and how much of their gradients is this cell's."""
         if reading is None or not reading.moves or self.label not in self.looked.upstream:
             return []
-        totals = parameter_gradients(
-            self.network, self.label, self.arriving(self.label), self.looked.upstream[self.label]
-        )
+        totals = {}
+        if len(self.place) == 3:  # of a vector each parameter makes one unit alone, so its part is all there is
+            ups = self.looked.upstream[self.label]
+            totals = parameter_gradients(self.network, self.label, self.arriving(self.label), ups)
         found = []
         for name, (index, slopes) in reading.moves.items():
-            tensor = getattr(self.network.layer(self.label), name)
             where = tuple(index.T.tolist())
-            rows = zip(index.tolist(), exact(tensor[where]), slopes, exact(totals[name][where]), strict=True)
-            found += [
-                Move(f"{self.label}.{name}", tuple(i), float(v), float(s), float(s * upstream), float(total))
-                for i, v, s, total in rows
-            ]
+            held = parameter(self.network.layer(self.label), name, *where)
+            parts = slopes * upstream
+            total = exact(totals[name][where]) if totals else parts
+            rows = zip(index.tolist(), held.tolist(), slopes.tolist(), parts.tolist(), total.tolist(), strict=True)
+            found += [Move(f"{self.label}.{name}", tuple(i), v, s, part, t) for i, v, s, part, t in rows]
         return found
 
 

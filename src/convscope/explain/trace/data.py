@@ -18,8 +18,9 @@ class Term(NamedTuple):
 
     source, place: the layer whose cell it is ("input" is the picture), and where. inside: False for what stands in for
     a cell beyond the maps (or beyond its part, in regions), filled with a constant; where border=replicate or reflect
-    copies a cell, `place` is the one that is copied. weight: what the value is multiplied by; None where nothing is multiplied (softmax).
-    product: what it adds to the sum. slope: by how much the traced value rises where this cell rises by 1.
+    copies a cell, `place` is the one that is copied. weight: what the value is multiplied by; None where nothing is
+    multiplied (softmax). product: what it adds to the sum. slope: by how much the traced value rises where this cell
+    rises by 1.
     """
 
     source: str
