@@ -23,6 +23,7 @@ from convscope.report.trace_text import (
     long,
     moves_by_size,
     slices,
+    steps,
     title,
     where,
 )
@@ -83,6 +84,11 @@ def _forward(trace: Trace) -> Markup:
         return _kernels(trace)
     if trace.kind in WINDOWS and drawn:
         return _window(trace)
+    if len(trace.terms) == 1:
+        (term,) = trace.terms
+        cells = grid([(term.value, _said(term))], 1)
+        which = tag("p", tag("b", term.source), where(term.place), class_="which")
+        return tag("div", tag("div", which, cells, class_="tr-row"), class_="tr-forward")
     return _list(trace)
 
 
@@ -222,7 +228,7 @@ def _bar(value: float, most: float) -> Markup:
 
 def _steps(trace: Trace) -> Markup:
     """The sum written out, the bias, and what the layers that follow make of it."""
-    done = [_step(step.name, step.formula) for step in trace.steps]
+    done = [_step(name, formula) for name, formula in steps(trace, MAPS if trace.kind in KERNELS else LISTED)]
     after = [_step(step.name, step.formula, "then") for step in trace.after]
     return tag("ol", *done, *after, class_="tr-steps")
 
@@ -240,11 +246,11 @@ def _backward(trace: Trace, classes: Sequence[str]) -> Markup:
     gradient = trace.gradient
     assert gradient is not None
     name = classes[gradient.target] if gradient.target < len(classes) else str(gradient.target)
-    falls = "fall" if gradient.value > 0 else "rise"
+    pushed = "down" if gradient.value > 0 else "up"
     told = (
         f"Were this number 0.01 larger, the loss for {name} ({long(gradient.loss)}) would "
-        f"{'rise' if gradient.value > 0 else 'fall'} by about {long(abs(gradient.value) * 0.01)}: training lets it "
-        f"{falls}."
+        f"{'rise' if gradient.value > 0 else 'fall'} by about {long(abs(gradient.value) * 0.01)}, so training "
+        f"pushes it {pushed}."
         if gradient.value
         else f"The loss for {name} ({long(gradient.loss)}) doesn't hang on this number: no gradient comes back to it."
     )
@@ -331,7 +337,7 @@ def _moved_kernel(trace: Trace, moves: Sequence[Move], size: int, columns: int) 
             tag("span", "of", class_="sign quiet"),
             _captioned("all cells", grid([(move.total, _moved(move)) for move in most], columns)),
             class_="triple"),
-        class_="tr-row",
+        class_="tr-row moved",
     )  # fmt: skip
     others = len(blocks) - 1
     bias = [move for move in moves if not move.tensor.endswith(".weight")]

@@ -19,6 +19,9 @@ KERNELS = frozenset({"conv"})
 WINDOWS = frozenset({"maxpool", "avgpool", "minpool", "subsample", "gap", "gmp"})
 """Kinds whose terms are one window."""
 
+SUMMED = frozenset({"conv", "dense"})
+"""Kinds whose first step is a sum of products."""
+
 WIDEST = 11  # a window of more rows or columns is no longer printed cell by cell
 
 
@@ -79,9 +82,29 @@ def largest(terms: Iterable[Term]) -> list[Term]:
     return sorted(terms, key=lambda term: -abs(term.product))
 
 
-def steps(trace: Trace) -> list[tuple[str, str]]:
-    """The arithmetic in words: name and formula, what follows directly among them."""
-    return [(step.name, step.formula) for step in (*trace.steps, *trace.after)]
+def steps(trace: Trace, most: int) -> list[tuple[str, str]]:
+    """The arithmetic in words: name and formula. A sum of many products is written out by its maps or its largest
+    terms, at most so many."""
+    told = [(step.name, step.formula) for step in trace.steps]
+    if trace.kind in SUMMED and told[0][1].startswith(f"{len(trace.terms)} products"):
+        told[0] = (told[0][0], _written_out(trace, most))
+    return told
+
+
+def _written_out(trace: Trace, most: int) -> str:
+    _, rows, columns = trace.window
+    by_map = trace.kind in KERNELS and rows * columns > 1
+    parts = [each.total for each in slices(trace)] if by_map else [term.product for term in largest(trace.terms)]
+    most += len(parts) == most + 1
+    shown = " + ".join(_added(part, turn) for turn, part in enumerate(parts[:most]))
+    if len(parts) > most:
+        rest = math.fsum(parts[most:])
+        shown += f" + {_added(rest, 1)} ({plural(len(parts) - most, 'other map' if by_map else 'other product')})"
+    return f"{shown} = {long(trace.steps[0].value)}"
+
+
+def _added(value: float, turn: int) -> str:
+    return f"({long(value)})" if value < 0 and turn else long(value)
 
 
 def lines(trace: Trace, limit: int = 8) -> list[str]:
@@ -93,7 +116,8 @@ def lines(trace: Trace, limit: int = 8) -> list[str]:
     sees = f"sees rows {top} to {bottom - 1}, columns {left} to {right - 1} of the picture"
     out.append("places count from 0" + (f"; {sees}" if trace.kind not in ("loss", "input") else ""))
     out += ["", *_terms(trace, limit)] if trace.terms else []
-    out += ["", *table((), [(name, formula) for name, formula in steps(trace)])]
+    told = [*steps(trace, limit), *((step.name, step.formula) for step in trace.after)]
+    out += ["", *table((), [(name, formula) for name, formula in told])]
     out += [f"({note})" for note in trace.notes]
     if trace.gradient is not None and trace.kind != "loss":
         out += ["", *_gradient(trace, limit)]
@@ -105,6 +129,9 @@ def _terms(trace: Trace, limit: int) -> list[str]:
     small = rows * columns > 1 and max(rows, columns) <= WIDEST
     if trace.kind in KERNELS and small:
         return _kernels(trace, limit)
+    if len(trace.terms) == 1:
+        (term,) = trace.terms
+        return [f"reads {term.source}, {where(term.place)}: {long(term.value)}"]
     if trace.kind in WINDOWS and small:
         first = trace.terms[0]
         head = f"the window in map {first.place[0]} of {first.source}" + _beyond(trace.terms)
