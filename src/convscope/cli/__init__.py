@@ -20,6 +20,7 @@ VERBS = {
     "predict": "say what is on pictures",
     "explain": "look inside a network with one picture: every layer's maps, any cell's arithmetic, what decides",
     "kernel": "a kernel of one's own over any picture: edges, outlines, blur, sharpen",
+    "probe": "accuracy when pictures are shifted, turned, scaled, lit, blurred: how far a model holds",
     "summary": "the layers of a network: shapes, parameters, arithmetic, memory, receptive fields",
     "zoo": "the networks that come with the package: list them, or show one",
     "draw": "a figure of a network: SVG, and PDF or PNG with an extra",

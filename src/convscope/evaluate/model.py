@@ -22,7 +22,7 @@ from convscope.evaluate import views as several
 from convscope.evaluate.metrics import Score, score
 from convscope.evaluate.predictions import Predictions
 from convscope.recipe.realise import read_data
-from convscope.run import Tested
+from convscope.run import Run, Tested
 
 
 def predictions(
@@ -88,24 +88,40 @@ class Evaluated:
     in_views: Score | None = None
 
 
-def ask(
+@dataclass(frozen=True)
+class Chosen:
+    """The pictures on which a model is to be asked. split: what they are called. own: whether they are a split of the
+    run that the model lies in, which is `run`. notes: what the user should know of them."""
+
+    images: ImageSet
+    split: str
+    own: bool
+    run: Run | None
+    notes: tuple[str, ...]
+
+    def look(self, what: str) -> int:
+        """Counts this look in the run's folder, where its test pictures are among these or the split is its own; the
+        how-manieth it is, with this."""
+        if self.run is None or not (self.own or seen.overlap(self.images, self.run, ("test",)).any()):
+            return 1
+        return self.run.look(self.split if self.own and self.split != "all" else "test", what)
+
+
+def choose(
     classifier: Classifier,
     model: Path,
     data: str = "",
     part: str = "",
     progress: Progress | None = None,
-    views: str = "",
-) -> Evaluated:
-    """Ask a model about a whole split. model: where it lies, which is where its run's folder may be.
+    usual: str = "test",
+) -> Chosen:
+    """The pictures that are meant, none of which the model has learned from unless a split says so. No look is counted.
 
-    Without `data` it is the run's own split (test unless said), and the look is counted in its folder; so it is where
-    `data` has the very content that the run was begun with, which may have moved since. With other `data`: the part
-    that it calls test, or all of it. `views` adds a second score, which is kept nowhere. Raises ConvscopeError where
-    the classes differ, the split is empty, the data is what a model outside of any run was trained on, or the run's own
-    is gone.
+    model: where it lies, which is where its run's folder may be. Without `data` it is the run's own split (`usual`
+    unless said); so it is where `data` has the very content that the run was begun with, which may have moved since.
+    With other `data`: the part that it calls test, or all of it. Raises ConvscopeError where the classes differ, the
+    split is empty, the data is what a model outside of any run was trained on, or the run's own is gone.
     """
-    if views:
-        several.check(views)  # before the look is counted
     part = {"val": "validation", "valid": "validation"}.get(part, part)
     if part not in ("", "train", "validation", "test", "all"):
         raise ConvscopeError(f"a split must be train, validation, test or all. Got {part!r}.")
@@ -138,24 +154,48 @@ def ask(
         )
     else:
         dataset, note = seen.as_begun(read_data(kept, Path(), split_file=own.split_path, progress=progress), own)
-        part = part or "test"
+        part = part or usual
         notes = (note,) if note else ()
     images = whole(dataset) if part == "all" else getattr(dataset, part)
     if not len(images):
-        raise ConvscopeError(f"a split must have pictures to be scored. {data or model} has none in {part}.")
+        raise ConvscopeError(
+            f"a split must have pictures to be scored. {data or model} has none in {part}."
+            + (
+                ""
+                if data or not len(dataset.test)
+                else " Its test pictures are had with --split test; looks are counted."
+            )
+        )
     check_classes(classifier, images.classes)  # before the look is counted
     if data:
         images, more = seen.without_learned(images, own, data)
         notes += more
-    look = 1
-    if own and (not data or seen.overlap(images, own, ("test",)).any()):
-        look = own.look("test" if data or part == "all" else part, "evaluate")
+    return Chosen(images, part, not data, own, notes)
+
+
+def ask(
+    classifier: Classifier,
+    model: Path,
+    data: str = "",
+    part: str = "",
+    progress: Progress | None = None,
+    views: str = "",
+) -> Evaluated:
+    """Ask a model about a whole split, as `choose` finds it; the look is counted in the run's folder.
+
+    `views` adds a second score, which is kept nowhere. Raises ConvscopeError as `choose` does.
+    """
+    if views:
+        several.check(views)  # before the look is counted
+    chosen = choose(classifier, model, data, part, progress)
+    images, part = chosen.images, chosen.split
+    look = chosen.look("evaluate")
     said = predictions(classifier, images, progress)
-    if own and not data:
+    if chosen.run and chosen.own:
         found = score(said)
-        own.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
+        chosen.run.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
     in_views = score_of(classifier, images, views, progress) if views else None
-    return Evaluated(said, part, look, notes, in_views)
+    return Evaluated(said, part, look, chosen.notes, in_views)
 
 
 def whole(dataset: DataSet) -> ImageSet:
