@@ -14,7 +14,6 @@ from convscope.report.markup import Markup, join, tag
 from convscope.report.numbers import plural
 from convscope.report.trace_text import (
     KERNELS,
-    WIDEST,
     WINDOWS,
     by_size,
     cell,
@@ -302,7 +301,7 @@ def _moves(trace: Trace) -> Markup:
         class_="tr-told",
     )
     _, rows, columns = trace.window
-    if trace.kind in KERNELS and rows * columns > 1 and max(rows, columns) <= WIDEST:
+    if trace.kind in KERNELS and rows * columns > 1 and max(rows, columns) <= DOTS:
         return tag("div", told, _moved_kernel(trace, moves, rows * columns, columns))
     found = moves_by_size(moves)
     shown = found[:LISTED]

@@ -23,6 +23,7 @@ SUMMED = frozenset({"conv", "dense"})
 """Kinds whose first step is a sum of products."""
 
 WIDEST = 11  # a window of more rows or columns is no longer printed cell by cell
+WIDEST_KERNEL = 7  # three of them stand side by side
 
 
 def where(place: tuple[int, ...]) -> str:
@@ -126,7 +127,7 @@ def lines(trace: Trace, limit: int = 8) -> list[str]:
 
 def _terms(trace: Trace, limit: int) -> list[str]:
     _, rows, columns = trace.window
-    small = rows * columns > 1 and max(rows, columns) <= WIDEST
+    small = rows * columns > 1 and max(rows, columns) <= (WIDEST_KERNEL if trace.kind in KERNELS else WIDEST)
     if trace.kind in KERNELS and small:
         return _kernels(trace, limit)
     if len(trace.terms) == 1:
