@@ -54,7 +54,7 @@ def test_every_number_is_the_networks_own(text: str) -> None:
     network, draws = built(text), random.Random(text)
     x = picture()
     oracles = {"": Oracle(network, x, 1)} | {aux: Oracle(network, x, 1, aux) for aux in network.aux}
-    for label in network.labels:
+    for label in ("input", *network.labels):
         oracle = oracles[next((aux for aux in network.aux if label == aux or label.startswith(f"{aux}.")), "")]
         for place in some_places(tuple(oracle.output(label).shape[1:]), 6, draws):
             found = trace(network, x, label, place, target=1)
@@ -242,6 +242,27 @@ def test_the_network_stays_as_it_was() -> None:
     assert network.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["input", "loss"])
+def test_a_layer_may_be_called_as_what_is_around_it(name: str) -> None:
+    network, x = built(f"{name}: conv 3x3 4, {name}2: relu"), picture()
+    plain = built("conv 3x3 4, relu")
+    plain.load_state_dict(dict(zip(plain.state_dict(), network.state_dict().values(), strict=True)))
+    one, other = trace(network, x, name, (1, 2, 3), target=1), trace(plain, x, "conv1", (1, 2, 3), target=1)
+    assert (one.kind, one.value, one.formula) == ("conv", other.value, other.formula)
+    assert one.gradient is not None
+    assert other.gradient is not None
+    assert [share[2:] for share in one.gradient.comes_from] == [share[2:] for share in other.gradient.comes_from]
+    assert trace_loss(network, x, 1).value == trace_loss(plain, x, 1).value
+    assert trace(network, x, "the input" if name == "input" else "input", (0, 0, 0)).value == float(x[0, 0, 0, 0])
+
+
+def test_no_number_where_the_network_has_none() -> None:
+    """A base below 0 has no power of 0.75: nan, as the network itself gives."""
+    found = trace(built("lrn 3 k=-100"), picture(), "lrn1", (0, 0, 0))
+    assert found.value != found.value
+    assert found.steps[-1].value != found.steps[-1].value
 
 
 def test_as_json() -> None:

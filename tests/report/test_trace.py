@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import torch
@@ -167,3 +168,31 @@ def test_names_are_escaped(tutorial: tuple[Network, Tensor]) -> None:
     page = section(trace(*tutorial, "dense1", (1,), target=1), ["a", "<script>alert(1)</script>"])
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+# The page docs/trace.md
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "trace.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_is_printed(tutorial: tuple[Network, Tensor]) -> None:
+    shown = re.search(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
+    assert shown is not None
+    assert shown[1].split("\n") == lines(trace(*tutorial, "conv1", (0, 0, 1)))
+
+
+def test_the_pages_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    example = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    exec(compile(example[1], "docs/trace.md", "exec"), {})
+    *_, value, gradient, loss = capsys.readouterr().out.rstrip().split("\n")
+    for told in (value, gradient):
+        one, other = map(float, told.split())
+        assert one == pytest.approx(other, abs=1e-5)
+    assert loss.startswith("-log(")
+
+
+def test_the_page_has_every_kind() -> None:
+    table = PAGE.partition("| kind |")[2].partition("## Backward")[0]
+    named = set(re.findall(r"`(\w+)`", table))
+    assert set(KINDS) - named == {name for name, kind in KINDS.items() if kind.activation}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +14,7 @@ from convscope.explain.trace.looking import Looked, look, parameter_gradients, t
 from convscope.explain.trace.loss import end_of, slopes_of_loss
 from convscope.explain.trace.reading import At, Reading, exact, number, parameter
 from convscope.explain.trace.rules import BY_ITSELF, FEEDS, READS
-from convscope.explain.trace.wiring import INPUT, LOSS, Edge, Wiring, wiring
+from convscope.explain.trace.wiring import LOSS, Edge, Wiring, picture_of, wiring
 from convscope.explain.trace.words import text
 from convscope.network.build import Network
 from convscope.network.cost import in_aux
@@ -31,7 +32,7 @@ def trace(network: Network, x: Tensor, label: str, place: Place, *, target: int 
     float32 numbers, `value` is what the network itself computes. Raises ConvscopeError for a layer, place or class
     that doesn't exist, a picture of another size, and a module of one's own.
     """
-    found = _Cell(the_picture(network, x), x, label, tuple(place), target)
+    found = _Cell(the_picture(network, x), x, label, tuple(operator.index(i) for i in place), target)
     return found.trace()
 
 
@@ -41,8 +42,9 @@ class _Cell:
     def __init__(self, network: Network, x: Tensor, label: str, place: Place, target: int | None) -> None:
         self.network, self.label, self.place, self.target = network, label, place, target
         self.rows = network.sizes.by_name()
-        if label != INPUT and label not in self.rows:
-            raise ConvscopeError(unknown("layer", label, [INPUT, *network.labels]))
+        self.picture = picture_of(network.sizes)
+        if label != self.picture and label not in self.rows:
+            raise ConvscopeError(unknown("layer", label, [self.picture, *network.labels]))
         self.aside = in_aux(network.sizes)
         self.wires: Wiring = wiring(network.sizes)
         self.item: Item | None = self.rows[label].item if label in self.rows else None
@@ -116,7 +118,7 @@ class _Cell:
         else:
             terms, steps, formula = self._form(value)
             window, bias, notes = (len(terms), 1, 1), None, ()
-        kind = self.item.kind if self.item is not None else INPUT
+        kind = self.item.kind if self.item is not None else "input"
         inputs = tuple(dict.fromkeys(edge.source for edge in self.wires.into.get(self.label, ())))
         return Trace(
             self.label, kind, text(self.item), self.place, self.shape, value, inputs, window, terms, bias,
@@ -166,7 +168,7 @@ class _Cell:
         return self._box(self.label, self.place, receptive_fields(self.network.sizes))
 
     def _box(self, label: str, place: Place, fields: dict[str, Field]) -> Box:
-        if label == INPUT:
+        if label == self.picture:
             return (place[1], place[2], place[1] + 1, place[2] + 1)
         if not isinstance(self._named(label), Layer):
             boxes = [self._box(edge.source, spot, fields) for edge, spot in self._cells_of_form(label, place)]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from convscope.errors import ConvscopeError
-from convscope.explain.trace.wiring import INPUT
+from convscope.explain.trace.wiring import picture_of
 from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
 from convscope.network.shapes import show
@@ -78,16 +78,17 @@ def look(network: Network, x: Tensor, keep: Iterable[str], begin: str | None = N
 
     begin, end: the label from which gradients are wanted, and the loss; without them it stops where all is kept.
     """
-    kept = network.wanted(label for label in keep if label != INPUT)
+    picture = picture_of(network.sizes)
+    kept = network.wanted(label for label in keep if label != picture)
     if end is not None and end.aux:
         kept.setdefault(end.aux)
-    if begin == INPUT:
+    if begin == picture:
         x = x.detach().requires_grad_()
     walk = _Pass(network, kept, begin, end is not None)
     with at_rest(network), torch.set_grad_enabled(end is not None):
         with contextlib.suppress(_Enough):
             logits = flat(walk.sequence(network.sizes.body, x))
-        found = {INPUT: x, **{label: tensor for label, tensor in kept.items() if tensor is not None}}
+        found = {picture: x, **{label: tensor for label, tensor in kept.items() if tensor is not None}}
         looked = Looked(found)
         if end is not None:
             looked.logits = found[end.aux] if end.aux else logits

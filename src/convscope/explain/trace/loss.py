@@ -11,7 +11,7 @@ from convscope.errors import ConvscopeError
 from convscope.explain.trace.data import Gradient, Step, Term, Trace
 from convscope.explain.trace.looking import End, look, the_picture
 from convscope.explain.trace.reading import Numbers, exact, factor, number, written_sum
-from convscope.explain.trace.wiring import INPUT, LOSS, wiring
+from convscope.explain.trace.wiring import LOSS, wiring
 from convscope.network.build import Network
 from convscope.network.shapes import numbers, show
 from convscope.notation.tree import Aux
@@ -63,7 +63,7 @@ def trace_loss(network: Network, x: Tensor, target: int) -> Trace:
     network = the_picture(network, x)
     end = end_of(network, LOSS, target)
     last = wiring(network.sizes).into[LOSS][0].source
-    looked = look(network, x, [last] if last != INPUT else [], None, end)
+    looked = look(network, x, [last], None, end)
     assert looked.logits is not None
     logits = exact(looked.logits[0])
     all_ = _classes(logits, end)
@@ -79,7 +79,7 @@ def trace_loss(network: Network, x: Tensor, target: int) -> Trace:
         Step("probability of the target", f"exp({number(logits[target] - top)}) / {number(total)} = {number(p)}", p),
         Step("minus its logarithm", f"-log({number(p)}) = {number(loss)}", loss),
     )  # fmt: skip
-    maps = len(looked.outputs[last].shape) == 4 if last in looked.outputs else False
+    maps = looked.outputs[last].dim() == 4
     slopes = slopes_of_loss(logits, end)
     terms = tuple(
         Term(last, (turn, 0, 0) if maps else (turn,), True, float(z), None, float(power), float(slope))
@@ -95,7 +95,7 @@ def trace_loss(network: Network, x: Tensor, target: int) -> Trace:
             "digit that is much farther is not pushed any farther.",
         )
     return Trace(
-        LOSS, LOSS, "softmax, cross-entropy" if end.kind != "rbf" else "LeNet-5's loss", (target,), (), looked.loss,
+        LOSS, "loss", "softmax, cross-entropy" if end.kind != "rbf" else "LeNet-5's loss", (target,), (), looked.loss,
         (last,), (len(terms), 1, 1), terms, None, steps, f"-log({number(p)}) = {number(loss)}", (),
         (0, 0, height, width), notes, Gradient(target, looked.loss, 1.0, (), ()),
     )  # fmt: skip

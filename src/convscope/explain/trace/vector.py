@@ -118,10 +118,11 @@ def lrn(at: At, place: Place) -> Reading:
     values = at.x[tuple(cells.T)]
     x, squares = float(at.x[place]), float((values * values).sum())
     base = k + alpha * squares
-    divisor = base**beta
-    slopes = (cells[:, 0] == own) / divisor - 2 * alpha * beta * x * values / (divisor * base)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a negative or no base, PyTorch's own nan or infinity
+        divisor = float(np.float64(base) ** beta)
+        slopes = (cells[:, 0] == own) / np.float64(divisor) - 2 * alpha * beta * x * values / np.float64(divisor * base)
+        value = float(np.float64(x) / divisor)
     told = written_sum(values, values) if len(values) <= MOST else f"{len(values)} squares"
-    value = x / divisor
     steps = (
         Step("sum of the squares", f"{told} = {number(squares)}", squares),
         Step("k + alpha * sum", f"{number(k)} + {number(alpha)}*{number(squares)} = {number(base)}", base),

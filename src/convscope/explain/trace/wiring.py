@@ -13,11 +13,13 @@ from convscope.explain.trace.data import Box, Place
 from convscope.network.shapes import Sizes
 from convscope.notation.tree import Aux, Branches, Item, Layer, Regions, Sequence
 
-INPUT = "input"
-"""What the picture is called among labels."""
+LOSS = "the loss"
+"""What follows the last layer. No layer can be called so: a label has no space."""
 
-LOSS = "loss"
-"""What follows the last layer."""
+
+def picture_of(sizes: Sizes) -> str:
+    """What the picture is called among labels: "input", unless a layer is."""
+    return "the input" if any(row.item.name == "input" for row in sizes.rows) else "input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class _Port:
 def wiring(sizes: Sizes) -> Wiring:
     """Who reads whom in a network."""
     walk = _Walk(sizes)
-    end = walk.sequence(sizes.body, _Port(INPUT, sizes.input))
+    end = walk.sequence(sizes.body, _Port(picture_of(sizes), sizes.input))
     walk.join(end, LOSS)
     into: dict[str, list[Edge]] = {}
     out_of: dict[str, list[Edge]] = {}
