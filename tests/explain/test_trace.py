@@ -65,6 +65,23 @@ def test_every_number_is_the_networks_own(text: str) -> None:
                 check_gradient(found, oracle)
 
 
+@pytest.mark.parametrize("text", ["relu", "relu6", "tanh", "tanh scaled", "sigmoid", "gelu", "silu", "elu 0.5",
+                                  "leaky 0.2"])  # fmt: skip
+def test_activations_far_from_0(text: str) -> None:
+    """Where they bend, where they are flat, and where a power of e would overflow."""
+    values = torch.tensor([0.0, -1e-3, 0.5, 6.0, 6.5, -7.0, 40.0, -200.0, 1000.0])
+    network = Network(text, input=(3, 3, 1), classes=2).eval()
+    x = values.view(1, 1, 3, 3)
+    leaf = x.clone().requires_grad_()
+    out = network(leaf)
+    (slopes,) = torch.autograd.grad(out.sum(), leaf)
+    for turn in range(9):
+        place = (0, *divmod(turn, 3))
+        found = trace(network, x, network.labels[0], place)
+        assert found.steps[-1].value == pytest.approx(float(out[(0, *place)].detach()), rel=1e-5, abs=1e-6)
+        assert found.terms[0].slope == pytest.approx(float(slopes[(0, *place)]), rel=1e-5, abs=1e-6)
+
+
 @pytest.mark.parametrize("text", ["conv 3x3 4 /2 bias=position", "conv 3x3 6, conv 5x5 16 connect=lenet5", "bn",
                                   "subsample 2", "conv 3x3 6 groups=3", "conv 3x3 4 border=replicate"])  # fmt: skip
 def test_the_parts_of_all_cells_are_the_gradient(text: str) -> None:
