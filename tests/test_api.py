@@ -168,6 +168,33 @@ def test_a_classifier_predicts(run: cs.Run, digits: DataSet, tmp_path: Path) -> 
     assert len(clf.predict(tmp_path)) == 2
 
 
+def test_a_picture_is_looked_into(run: cs.Run, digits: DataSet, tmp_path: Path) -> None:
+    clf = cs.load(run.path)
+    picture = digits.validation.images[0, 0]
+    looked = cs.explain(clf, picture)
+    assert isinstance(looked, cs.Explanation)
+    assert looked.prediction.probabilities == clf.predict(picture).probabilities
+    assert list(looked.maps) == ["conv1", "relu1", "pool1", "dense1"]
+    assert looked.kernels("conv1").shape == (8, 1, 3, 3)
+    trace = looked.trace("conv1", cell=(3, 4), map=2)
+    assert trace.value == pytest.approx(float(looked.maps["conv1"][2, 3, 4]), rel=1e-6)
+    looked.save(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    torch_picture = torch.from_numpy(picture)[None]
+    assert cs.explain(clf, torch_picture, target="3").trace("conv1").gradient.target == 3  # type: ignore[union-attr]
+    assert cs.explain(clf, torch_picture, target=3).target == 3
+    assert cs.explain(clf).name.startswith("validation picture digits/")
+    assert callable(sys.modules["convscope.explain"])
+    with pytest.raises(cs.ConvscopeError, match=r"a class must be a name or a number from 0 to 9\. Got 10\."):
+        cs.explain(clf, picture, target=10)
+    with pytest.raises(cs.ConvscopeError, match=r"a picture must be \(H, W\), \(H, W, 1 or 3\) as an array or"):
+        cs.explain(clf, torch.zeros(2, 8, 8))
+    with pytest.raises(cs.ConvscopeError, match=r"one picture at a time\. Got a batch of 2: take pictures\[0\]\."):
+        cs.explain(clf, torch.zeros(2, 1, 8, 8))
+    with pytest.raises(cs.ConvscopeError, match=r"a cell and a map are those of a layer\. Got --cell 3,4 and none"):
+        looked.save(tmp_path / "page.html", cell=(3, 4))
+
+
 def test_a_score(run: cs.Run, digits: DataSet) -> None:
     found = cs.evaluate(run.classifier, digits.test)
     assert isinstance(found, cs.Score)
@@ -385,6 +412,7 @@ COMMANDS: dict[str, set[str]] = {
     "evaluate --help": {"typer"},
     "predict --help": {"typer"},
     "demo --help": {"typer"},
+    "explain --help": {"typer"},
     "summary --help": {"typer"},
     "data --help": {"typer"},
     "recipes --help": {"typer"},

@@ -6,23 +6,22 @@ Formats nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from convscope.classifier import Classifier, Prediction
 from convscope.errors import ConvscopeError, unknown
-from convscope.explain import attribute as attribution
-from convscope.explain import maps as feature_maps
-from convscope.explain.attribute import Attribution
 from convscope.explain.trace import Trace, trace, trace_loss
+from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
-from convscope.network.cost import total_parameters
-from convscope.notation.tree import Branches, Layer
+from convscope.network.cost import in_aux, total_parameters
+from convscope.network.receptive import receptive_fields
+from convscope.notation.tree import Aux, Branches, Layer
 
 _NO_EXAMPLE = frozenset({"flatten", "identity", "dropout"})
 """Kinds that hand their numbers on as they are, in prediction: there is no arithmetic to show."""
@@ -39,25 +38,16 @@ class Given:
 
 @dataclass(frozen=True)
 class Asked:
-    """What of an explanation is wanted: a layer (and of it a cell, a map), an attribution, or with neither all of it.
-
-    A layer beside a method, without cell and map, is the layer that the attribution is to look at.
-    """
+    """What of an explanation is wanted: a layer (and of it a cell, a map), or without one all of it."""
 
     layer: str = ""
     cell: tuple[int, ...] | None = None
     map: int | None = None
-    method: str = ""
 
     @property
     def whole(self) -> bool:
         """Whether nothing is singled out."""
-        return not self.layer and not self.method
-
-    @property
-    def opened(self) -> str:
-        """The layer to be looked into, "" for none."""
-        return self.layer if self.cell is not None or self.map is not None or not self.method else ""
+        return not self.layer
 
     def check(self) -> None:
         """Raises ConvscopeError where a cell or a map is named and no layer."""
@@ -72,7 +62,7 @@ class Explanation:
     """classifier: on its own preprocessing, in evaluation mode, float32. picture: uint8 (C, H, W), as `fit` gives it.
 
     name: what the picture is called. given: the picture as it came, where that is known. target: the class that
-    gradients and attributions speak of; unless given, the one that the network says.
+    gradients speak of; unless given, the one that the network says.
     """
 
     classifier: Classifier
@@ -81,7 +71,6 @@ class Explanation:
     given: Given | None = None
     target_asked: int | None = None
     _traces: dict[tuple[str, tuple[int, ...]], Trace] = field(default_factory=dict, repr=False)
-    _attributions: dict[tuple[str, str | None], Attribution] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         best = self.prediction
@@ -97,7 +86,7 @@ class Explanation:
 
     @property
     def target(self) -> int:
-        """The number of the class that gradients and attributions speak of."""
+        """The number of the class that gradients speak of."""
         if self.target_asked is not None:
             return self.target_asked
         return self.classifier.classes.index(self.prediction.label)
@@ -122,7 +111,7 @@ class Explanation:
         if not isinstance(network, Network):
             raise ConvscopeError(
                 "maps, kernels and traces need a network from a text, whose layers have names. Got somebody's own "
-                f"{type(network).__name__}: prediction and attribution work for it, so leave the layer out."
+                f"{type(network).__name__}: its prediction is there, so leave the layer out."
             )
         return network
 
@@ -136,11 +125,24 @@ class Explanation:
     @cached_property
     def maps(self) -> dict[str, NDArray[np.float32]]:
         """What leaves each layer, by its label: (maps, height, width), or (units,) of a vector."""
-        return dict(feature_maps.maps(self.network, self.input))
+        network, aside = self.network, in_aux(self.network.sizes)
+        labels = [row.item.name for row in network.sizes.rows
+                  if row.item.name not in aside and not isinstance(row.item, Aux)]  # fmt: skip
+        x = self.input  # made outside: what is made inside knows no gradients ever after
+        with at_rest(network), torch.inference_mode():
+            _, kept = network(x, keep=labels)
+        return {label: tensor[0].float().cpu().numpy() for label, tensor in kept.items()}
 
     def kernels(self, label: str) -> NDArray[np.float32]:
-        """The kernels of a convolution: (maps, channels, height, width)."""
-        return feature_maps.kernels(self.network, self._known(label))
+        """The kernels of a convolution: (maps, channels, height, width). Raises ConvscopeError for any other layer."""
+        known = self.convolutions()
+        if self._known(label) not in known:
+            raise ConvscopeError(
+                f"kernels are those of a convolution. {label} is none; these are: {', '.join(known) or 'none here'}."
+            )
+        weight = self.network.layer(label).weight
+        assert isinstance(weight, torch.Tensor)
+        return weight.detach().float().cpu().numpy()
 
     def _known(self, label: str) -> str:
         labels = list(self.maps)
@@ -206,23 +208,9 @@ class Explanation:
 
     def seen(self, label: str, row: int, column: int) -> tuple[int, int, int, int]:
         """The part of the picture that a cell sees: top, left, bottom, right, half-open; it may exceed the picture."""
-        return feature_maps.seen(self.network, self._known(label), row, column)
-
-    # ---- attribution -------------------------------------------------------------------------------------------------
-
-    def attribute(self, method: str = "gradcam", label: str | None = None) -> Attribution:
-        """Which part of the picture speaks for the target class, with the checks that say whether to believe it."""
-        if (method, label) not in self._attributions:
-            self._attributions[method, label] = attribution.attribute(
-                self.classifier, self.picture, method, label=label, target=self.target
-            )
-        return self._attributions[method, label]
-
-    @property
-    def attribution(self) -> Attribution:
-        """Grad-CAM; of a network without convolutions, integrated gradients."""
-        convolves = any(isinstance(module, nn.Conv2d) for module in self.classifier.network.modules())
-        return self.attribute("gradcam" if convolves else "integrated-gradients")
+        down, across = receptive_fields(self.network.sizes)[self._known(label)]
+        top, left = (math.floor(seen.offset + at * seen.stride) for seen, at in ((down, row), (across, column)))
+        return top, left, top + down.size, left + across.size
 
 
 def class_number(classes: tuple[str, ...], word: str | int) -> int:

@@ -7,7 +7,6 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.explain.attribute import Attribution
 from convscope.explain.explanation import Asked, Explanation
 from convscope.report import trace as traces
 from convscope.report.layers import describe
@@ -18,8 +17,6 @@ from convscope.report.text import table
 _LIKELY = 5
 _MAPS = 12  # rows of the table of a layer's maps
 _TERMS = 5  # products that are written out
-_SHADES = " .:-=+*#%@"
-_HIGH, _WIDE = 14, 28  # characters of a heat map; one is twice as high as wide
 
 
 def lines(explanation: Explanation, asked: Asked, stream: TextIO | None = None) -> list[str]:
@@ -35,13 +32,8 @@ def lines(explanation: Explanation, asked: Asked, stream: TextIO | None = None) 
                 out += ["", "any other number: --layer LAYER --map MAP --cell ROW,COLUMN"]
         else:
             out += ["", "its layers have no names in a text, so only its answer is explained"]
-        out += ["", *_attribution(explanation, explanation.attribution)]
         return out
-    if asked.opened:
-        out += ["", *_layer(explanation, asked, stream)]
-    if asked.method:
-        out += ["", *_attribution(explanation, explanation.attribute(asked.method, asked.layer or None))]
-    return out
+    return [*out, "", *_layer(explanation, asked, stream)]
 
 
 def to_json(explanation: Explanation, asked: Asked) -> dict[str, Any]:
@@ -55,8 +47,7 @@ def to_json(explanation: Explanation, asked: Asked) -> dict[str, Any]:
         if explanation.from_text:
             about["layers"] = [_facts(explanation, label) for label in explanation.maps]
             about["traces"] = [*explanation.examples(), explanation.loss]
-        about["attribution"] = _attributed(explanation.attribution)
-    if asked.opened:
+    else:
         trace = explanation.trace(asked.layer, asked.cell, asked.map)
         values = explanation.maps[asked.layer]
         about["layer"] = _facts(explanation, asked.layer)
@@ -67,8 +58,6 @@ def to_json(explanation: Explanation, asked: Asked) -> dict[str, Any]:
         else:
             about["values"] = values
         about["trace"] = trace
-    if asked.method:
-        about["attribution"] = _attributed(explanation.attribute(asked.method, asked.layer or None))
     return about
 
 
@@ -158,39 +147,3 @@ def chosen(asked: Asked, place: tuple[int, ...]) -> str:
     if asked.map is None:
         return f"{where}: of all maps, map {place[0]} is largest there"
     return where if asked.cell is not None else f"{where}, the largest of this map"
-
-
-# ---- attribution -----------------------------------------------------------------------------------------------------
-
-
-def _attribution(explanation: Explanation, found: Attribution) -> list[str]:
-    out = [f"{found.method} for {explanation.classifier.classes[found.target]}" +
-           (f", at {found.label}: {found.why_label}" if found.label else "")]  # fmt: skip
-    out += heat(found.map)
-    rows = [(check.name, f"{check.value:.4g}", check.needed, "passed" if check.passed else "failed")
-            for check in found.checks]  # fmt: skip
-    out += table(("check", "value", "needed", ""), rows, "<><<")
-    out.append("the checks are passed" if found.trusted else f"not trustworthy: {found.why_not}")
-    return out
-
-
-def heat(map: NDArray[np.float32]) -> list[str]:
-    """A map (H, W) as lines of signs, the denser the larger; what is below 0 is empty."""
-    high, wide = min(_HIGH, map.shape[0]), min(_WIDE, map.shape[1])
-    rows, columns = (np.array_split(np.arange(n), k) for n, k in zip(map.shape, (high, wide), strict=True))
-    cells = np.array([[map[np.ix_(r, c)].mean() for c in columns] for r in rows])
-    top = cells.max()
-    if not top > 0:
-        return []
-    shades = np.clip(np.rint(cells / top * (len(_SHADES) - 1)), 0, len(_SHADES) - 1).astype(int)
-    edge = "+" + "-" * wide + "+"
-    return [edge, *("|" + "".join(_SHADES[shade] for shade in row) + "|" for row in shades), edge]
-
-
-def _attributed(found: Attribution) -> dict[str, Any]:
-    return {
-        "method": found.method, "layer": found.label, "why_layer": found.why_label, "target": found.target,
-        "trusted": found.trusted, "why_not": found.why_not,
-        "checks": [{"name": c.name, "value": c.value, "needed": c.needed, "passed": c.passed} for c in found.checks],
-        "map": found.map,
-    }  # fmt: skip

@@ -55,7 +55,7 @@ def text(explanation: Explanation, asked: Asked | None = None) -> str:
     shown = parts(explanation, asked)
     contents = tag("nav", *(tag("a", part.word, href=f"#{part.word.replace(' ', '-')}") for part in shown),
                    class_="contents", aria_label="On this page")  # fmt: skip
-    head = tag("header", _answer(explanation), _facts(explanation), contents)
+    head = tag("header", _answer(explanation), _facts(explanation), contents if len(shown) > 1 else "")
     title = f"{explanation.name or 'a picture'}: {explanation.prediction.label}"
     return frame.page(title, head, *(part.markup() for part in shown), styles=STYLES)
 
@@ -67,10 +67,7 @@ def parts(explanation: Explanation, asked: Asked) -> list[Part]:
         if explanation.from_text:
             found += [_arithmetic(explanation)]
         return found
-    found = []
-    if asked.opened:
-        found += [_cell(explanation, asked)]
-    return found
+    return [_cell(explanation, asked)]
 
 
 # ---- what it says ----------------------------------------------------------------------------------------------------
@@ -114,7 +111,7 @@ def _facts(explanation: Explanation) -> Markup:
     if all(key in of.score for key in ("split", "k", "n")):
         facts.append((f"Score on {of.score['split']} pictures", short_score(of.score["k"], of.score["n"])))
     if of.path is not None:
-        facts.append(("Model", str(of.path)))
+        facts.append(("Model", str(of.path.parent if of.path.name == "model.safetensors" else of.path)))
     written = brief(parse(explanation.network.text)) if explanation.from_text else f"somebody's own module, {kind}"
     return join((
         tag("p", tag("code", written), class_="net") if len(written) <= 400 else "",
@@ -139,7 +136,7 @@ def _input(explanation: Explanation) -> Part:
     steps.append((explanation.picture, "Fitted" if steps else "As it came", size))
     shown, low, high = as_seen(seen)
     window = f"the middle {of.input_size[0]} × {of.input_size[1]}; " if of.crop_to else ""
-    steps.append((shown[0], "As the network sees it", f"{window}black is {number(low)}, white {number(high)}"))
+    steps.append((shown[0], "As the network sees it", f"{window}black is {short(low)}, white {short(high)}"))
     figures = [
         tag("figure", picture(pixels, title), tag("figcaption", tag("b", title), words))
         for pixels, title, words in steps
@@ -184,7 +181,17 @@ def picture(pixels: NDArray[np.uint8], name: str) -> Markup:
     return tag("div", tag("img", src=address, alt=name, class_=look), class_="frame")
 
 
-def number(value: float) -> str:
+def boxed(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], name: str) -> Markup:
+    """A picture (C, H, W) with a frame around a part of it: top, left, bottom, right, which may lie beyond its edge."""
+    height, width = pixels.shape[1:]
+    top, left, bottom, right = box
+    place = f"top:{100 * top / height:.2f}%;left:{100 * left / width:.2f}%;"
+    size = f"height:{100 * (bottom - top) / height:.2f}%;width:{100 * (right - left) / width:.2f}%"
+    shown = tag("img", src=data_uri(pixels), alt=name, class_="pixels" if max(height, width) <= 100 else None)
+    return tag("div", shown, tag("i", style=place + size), class_="frame boxed", style=f"aspect-ratio:{width}/{height}")
+
+
+def short(value: float) -> str:
     """A number in four digits, its minus as long as a plus."""
     return f"{value:.4g}".replace("-", "−")
 
@@ -217,5 +224,25 @@ def _cell(explanation: Explanation, asked: Asked) -> Part:
     """The arithmetic of the cell that was asked for."""
     place = explanation.place(asked.layer, asked.cell, asked.map)
     trace = explanation.trace(asked.layer, asked.cell, asked.map)
-    body = traces.section(trace, explanation.classifier.classes)
-    return Part("arithmetic", "The arithmetic of one number", chosen(asked, place), body)
+    arithmetic = traces.section(trace, explanation.classifier.classes)
+    return Part("arithmetic", "The arithmetic of one number", chosen(asked, place),
+                join((_where(explanation, trace), arithmetic)))  # fmt: skip
+
+
+def _where(explanation: Explanation, trace: Trace) -> Markup:
+    """The part of the picture that the number hangs on, and its place in its map."""
+    shown, _, _ = as_seen(explanation.input.cpu().numpy())
+    top, left, bottom, right = trace.seen
+    sees = f"It sees {bottom - top} × {right - left} of the picture" + (
+        "" if min(top, left) >= 0 and bottom <= shown.shape[2] and right <= shown.shape[3] else ", border included"
+    )
+    figures = [tag("figure", boxed(shown[0], trace.seen, sees), tag("figcaption", tag("b", "What it sees"), sees))]
+    values = explanation.maps[trace.label]
+    if values.ndim == 3:
+        number, row, column = trace.place
+        map, low, high = as_seen(values[None, number : number + 1])
+        said = f"Map {number} of {trace.label}, {values.shape[1]} × {values.shape[2]}"
+        ends = f"{said}; black is {short(low)}, white {short(high)}"
+        cell = (row, column, row + 1, column + 1)
+        figures.append(tag("figure", boxed(map[0], cell, said), tag("figcaption", tag("b", "Where it stands"), ends)))
+    return tag("div", *figures, class_="way places")
