@@ -17,7 +17,7 @@ from convscope.notation.kinds import KINDS
 from convscope.report import frame
 from convscope.report.text import say
 from convscope.report.trace import STYLE, lines, section
-from convscope.report.trace_text import KERNELS, SUMMED, WINDOWS, cell
+from convscope.report.trace_text import KERNELS, SUMMED, WINDOWS, cell, sees
 
 TUTORIAL = [[1.0, 0, 1, 0], [1, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0]]
 DEEP = (
@@ -57,7 +57,7 @@ def test_the_tables_name_kinds() -> None:
 def test_lines_of_the_tutorial(tutorial: tuple[Network, Tensor]) -> None:
     assert lines(trace(*tutorial, "conv1", (0, 0, 1))) == [
         "conv1, map 0, row 0, column 1 (conv 2x2 2 valid bias=no) = -1",
-        "places count from 0; sees rows 0 to 1, columns 1 to 2 of the picture",
+        "places count from 0; sees rows 0 to 1 and columns 1 to 2 of the picture",
         "",
         "window x kernel = products",
         "map 0 of input: sum -1",
@@ -98,6 +98,17 @@ def test_cells_beyond_the_edge_are_marked(deep: tuple[Network, Tensor]) -> None:
     assert "window x kernel = products; in parentheses: beyond the edge" in told
     assert any(line.count("(0)") == 3 for line in told)
     assert section(trace(*deep, "conv1", (0, 0, 0))).count("beyond") == 5 * 3 * 2  # class and what the pointer says
+
+
+def test_what_it_sees_in_words(deep: tuple[Network, Tensor]) -> None:
+    found = trace(*deep, "conv1", (0, 5, 5))
+    assert sees(found) == "sees rows 4 to 6 and columns 4 to 6 of the picture"
+    assert (
+        sees(trace(*deep, "conv1", (0, 0, 11))) == "sees rows 0 to 1 and columns 10 to 11 of the picture, and padding"
+    )
+    assert sees(trace(*deep, "dense1", (0,))) == "sees the whole picture"
+    far = Network("input 4x4x1, classes 2, conv 2x2 1 pad=2, dense").eval()
+    assert sees(trace(far, torch.zeros(1, 1, 4, 4), "conv1", (0, 0, 3))) == "sees padding alone"
 
 
 def test_numbers_in_cells_are_short() -> None:

@@ -14,6 +14,7 @@ from convscope.report.markup import Markup, join, tag
 from convscope.report.numbers import plural
 from convscope.report.trace_text import (
     KERNELS,
+    POWER,
     WINDOWS,
     by_size,
     cell,
@@ -21,6 +22,7 @@ from convscope.report.trace_text import (
     lines,
     long,
     moves_by_size,
+    sees,
     slices,
     steps,
     title,
@@ -52,10 +54,9 @@ def section(trace: Trace, classes: Sequence[str] = ()) -> Markup:
 
 
 def _head(trace: Trace) -> Markup:
-    top, left, bottom, right = trace.seen
     facts: list[object] = [tag("code", trace.text)] if trace.text else []
     if trace.kind not in ("loss", "input"):
-        facts.append(f"sees rows {top} to {bottom - 1} and columns {left} to {right - 1} of the picture")
+        facts.append(sees(trace))
     facts.append("places count from 0")
     name = title(trace)
     return tag(
@@ -194,7 +195,7 @@ def _list(trace: Trace) -> Markup:
     multiplied = found[0].weight is not None
     slopes = trace.kind in ("softmax", "loss")
     most = max((abs(term.product) for term in found), default=0.0)
-    heading = ["cell", "value", *(["weight"] if multiplied else []), "adds", "", *(["slope"] if slopes else [])]
+    heading = ["cell", "value", *(["weight", "adds"] if multiplied else [POWER]), "", *(["slope"] if slopes else [])]
     rows = []
     for term in shown:
         numbers = [long(term.value), *([long(term.weight)] if term.weight is not None else []), long(term.product)]
@@ -234,7 +235,8 @@ def _steps(trace: Trace) -> Markup:
 
 def _step(name: str, formula: str, look: str = "") -> Markup:
     left, equals, right = formula.rpartition(" = ")
-    shown = join((left, f"{equals}", tag("b", right))) if equals else formula
+    result, comma, place = right.partition(", ")
+    shown = join((left, equals, tag("b", result + comma), place)) if equals else formula
     return tag("li", tag("span", name, class_="name"), tag("code", shown), class_=look or None)
 
 

@@ -22,6 +22,9 @@ WINDOWS = frozenset({"maxpool", "avgpool", "minpool", "subsample", "gap", "gmp"}
 SUMMED = frozenset({"conv", "dense"})
 """Kinds whose first step is a sum of products."""
 
+POWER = "exp(value - largest)"
+"""What a cell adds in softmax."""
+
 WIDEST = 11  # a window of more rows or columns is no longer printed cell by cell
 WIDEST_KERNEL = 7  # three of them stand side by side
 
@@ -36,6 +39,18 @@ def where(place: tuple[int, ...]) -> str:
 def title(trace: Trace) -> str:
     """What is traced, in words."""
     return f"the loss for class {trace.place[0]}" if trace.kind == "loss" else f"{trace.label}, {where(trace.place)}"
+
+
+def sees(trace: Trace) -> str:
+    """Which part of the picture the number hangs on, in words."""
+    (top, left, bottom, right), (height, width) = trace.seen, trace.picture
+    rows, columns = (max(0, top), min(height, bottom)), (max(0, left), min(width, right))
+    if rows == (0, height) and columns == (0, width):
+        return "sees the whole picture"
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        return "sees padding alone"
+    told = f"sees rows {rows[0]} to {rows[1] - 1} and columns {columns[0]} to {columns[1] - 1} of the picture"
+    return told if (*rows, *columns) == (top, bottom, left, right) else f"{told}, and padding"
 
 
 def cell(value: float) -> str:
@@ -111,11 +126,9 @@ def _added(value: float, turn: int) -> str:
 def lines(trace: Trace, limit: int = 8) -> list[str]:
     """What the terminal shows of a trace. limit: of maps, terms, cells and weights at most so many, the largest; the
     rest stands as one sum."""
-    top, left, bottom, right = trace.seen
     said = f" ({trace.text})" if trace.text else ""
     out = [f"{title(trace)}{said} = {long(trace.value)}"]
-    sees = f"sees rows {top} to {bottom - 1}, columns {left} to {right - 1} of the picture"
-    out.append("places count from 0" + (f"; {sees}" if trace.kind not in ("loss", "input") else ""))
+    out.append("places count from 0" + (f"; {sees(trace)}" if trace.kind not in ("loss", "input") else ""))
     out += ["", *_terms(trace, limit)] if trace.terms else []
     told = [*steps(trace, limit), *((step.name, step.formula) for step in trace.after)]
     out += ["", *table((), [(name, formula) for name, formula in told])]
@@ -179,7 +192,7 @@ def _list(trace: Trace, limit: int) -> list[str]:
     found = largest(trace.terms)
     limit += len(found) == limit + 1  # rather than a line that says that one is missing
     multiplied = trace.terms[0].weight is not None
-    head = ("cell", "value", "weight", "adds") if multiplied else ("cell", "value", "adds")
+    head = ("cell", "value", "weight", "adds") if multiplied else ("cell", "value", POWER)
     rows = []
     for term in found[:limit]:
         named = f"{term.source}, {where(term.place)}" + ("" if term.inside else " (beyond the edge)")

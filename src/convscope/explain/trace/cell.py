@@ -122,7 +122,7 @@ class _Cell:
         inputs = tuple(dict.fromkeys(edge.source for edge in self.wires.into.get(self.label, ())))
         return Trace(
             self.label, kind, text(self.item), self.place, self.shape, value, inputs, window, terms, bias,
-            steps, formula, self._after(), self._seen(), (*notes, *self._notes()),
+            steps, formula, self._after(), self._seen(), self.network.input[:2], (*notes, *self._notes()),
             None if self.end is None else self._gradient(reading),
         )  # fmt: skip
 

@@ -89,7 +89,7 @@ class Trace:
     window: how `terms` lie, as (maps, rows, columns): maps first, then row by row. steps: from the terms to the value,
     which is the last of them; where the layer adds products up, their sum plus `bias` is the value. after: the layers
     that follow and change each value by itself, and what they make of it. seen: the part of the picture that it hangs
-    on, which may lie partly outside. notes: what else is to be known.
+    on, which may lie partly outside; picture: its height and width. notes: what else is to be known.
     """
 
     label: str
@@ -106,6 +106,7 @@ class Trace:
     formula: str
     after: tuple[Step, ...]
     seen: Box
+    picture: tuple[int, int]
     notes: tuple[str, ...] = ()
     gradient: Gradient | None = None
 

@@ -97,5 +97,5 @@ def trace_loss(network: Network, x: Tensor, target: int) -> Trace:
     return Trace(
         LOSS, "loss", "softmax, cross-entropy" if end.kind != "rbf" else "LeNet-5's loss", (target,), (), looked.loss,
         (last,), (len(terms), 1, 1), terms, None, steps, f"-log({number(p)}) = {number(loss)}", (),
-        (0, 0, height, width), notes, Gradient(target, looked.loss, 1.0, (), ()),
+        (0, 0, height, width), (height, width), notes, Gradient(target, looked.loss, 1.0, (), ()),
     )  # fmt: skip
