@@ -130,7 +130,7 @@ def _write(path: Path, pixels: Any) -> None:
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     file = io.BytesIO()
     if path.suffix.lower() == ".png":
-        picture.save(file, "PNG", compress_level=2)  # of a large photograph more takes many seconds and saves little
+        picture.save(file, "PNG", compress_level=1)  # of a large photograph more takes many seconds and saves little
     else:
         picture.save(file, "JPEG", quality=95)
     files.write_bytes(path, file.getvalue())

@@ -159,7 +159,7 @@ def apply(
     return Answer(values, picture, kernel, padding, border, stride)
 
 
-_BAND = 1 << 18  # values at a time: of a whole photograph the convolution would make copies of gigabytes
+_BAND = 1 << 16  # values at a time: of a whole photograph the convolution would make copies of gigabytes
 
 
 @dataclass(frozen=True, eq=False)
