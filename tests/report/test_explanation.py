@@ -94,7 +94,7 @@ def test_the_contents_name_every_section(page: str) -> None:
     found = read(page).found
     sections = [attributes["id"] for tag, attributes in found if tag == "section"]
     assert [attributes["href"] for tag, attributes in found if tag == "a"] == [f"#{name}" for name in sections]
-    assert sections == ["input", "arithmetic"]
+    assert sections == ["input", "layers", "arithmetic"]
     assert all(attributes.get("alt") for tag, attributes in found if tag == "img")
 
 
@@ -116,6 +116,23 @@ def test_what_the_network_is_given(page: str, explanation: cs.Explanation) -> No
     numbers = re.search(r'<table class="pixels-as-numbers">(.*?)</table>', text(grey), re.S)
     assert numbers is not None
     assert [int(n) for n in re.findall(r">(\d+)</td>", numbers[1])] == grey.picture[0].ravel().tolist()
+
+
+def test_every_layer_has_a_row(page: str, explanation: cs.Explanation) -> None:
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td><code>(.*?)</code></td><td>(.*?)</td>(.*?)</tr>', page)
+    assert [row[0] for row in rows] == list(explanation.maps)
+    for label, _, size, rest in rows:
+        values = explanation.maps[label]
+        assert size == " × ".join(map(str, (*values.shape[1:], len(values))))
+        largest, at, zeros, sees = (html.unescape(one) for one in re.findall(r'<td class="num">(.*?)</td>', rest))
+        assert largest == long(float(values.max())).replace("-", "−")
+        place = tuple(map(int, at.split(",")))
+        assert values[place] == values.max()
+        share = float((values == 0).mean())
+        assert zeros == "" if not share else float(zeros.removesuffix(" %")) == pytest.approx(100 * share, abs=0.06)
+        if len(place) == 3:
+            top, left, bottom, right = explanation.seen(label, *place[1:])
+            assert sees == f"{bottom - top} × {right - left}"
 
 
 def test_every_kind_of_layer_is_worked_out(page: str, explanation: cs.Explanation) -> None:

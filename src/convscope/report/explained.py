@@ -79,18 +79,28 @@ def _head(explanation: Explanation) -> list[str]:
     return out
 
 
-def _layers(explanation: Explanation, stream: TextIO | None) -> list[str]:
-    rows = []
+HEADING = ("layer", "what", "leaves", "largest", "at", "zeros", "sees")
+"""Of the table of layers."""
+
+
+def layers(explanation: Explanation) -> list[tuple[str, ...]]:
+    """A row a layer, in words: see HEADING. "at" is the place of the largest value."""
     by_name = explanation.network.sizes.by_name()
+    rows: list[tuple[str, ...]] = []
     for label, values in explanation.maps.items():
         place = explanation.place(label)
         rows.append(
-            (label, describe(by_name[label].item), shape(by_name[label].after), f"{values[place]:.4g}",
-             ",".join(map(str, place)), _zeros(values), _sees(explanation, label, place))
+            (
+                label, describe(by_name[label].item), shape(by_name[label].after), f"{values[place]:.4g}",
+                ",".join(map(str, place)), _zeros(values), _sees(explanation, label, place),
+            )
         )  # fmt: skip
-    head = ("layer", "what", "leaves", "largest", "at", "zeros", "sees")
+    return rows
+
+
+def _layers(explanation: Explanation, stream: TextIO | None) -> list[str]:
     return [
-        *table(head, rows, "<<<>>>>", stream),
+        *table(HEADING, layers(explanation), "<<<>>>>", stream),
         "at: map, row and column of the largest value, counted from 0; sees: rows x columns of the picture",
     ]
 

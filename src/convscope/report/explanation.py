@@ -18,7 +18,7 @@ from convscope.explain.trace import Trace
 from convscope.notation import brief, parse
 from convscope.report import frame
 from convscope.report import trace as traces
-from convscope.report.explained import chosen
+from convscope.report.explained import HEADING, chosen, layers
 from convscope.report.markup import Markup, join, tag
 from convscope.report.numbers import plural, probability, short_score
 from convscope.report.pictures import as_seen, data_uri, photo_uri
@@ -26,6 +26,7 @@ from convscope.report.trace_text import title
 
 STYLES = ("explanation.css", traces.STYLE)
 LIKELY = 5  # classes named with their probability
+FOLDED = 24  # a longer table of layers is folded away
 NUMBERS = 32  # a picture of so many rows and columns is also shown as its numbers
 
 
@@ -65,7 +66,7 @@ def parts(explanation: Explanation, asked: Asked) -> list[Part]:
     if asked.whole:
         found = [_input(explanation)]
         if explanation.from_text:
-            found += [_arithmetic(explanation)]
+            found += [_layers(explanation), _arithmetic(explanation)]
         return found
     return [_cell(explanation, asked)]
 
@@ -194,6 +195,28 @@ def boxed(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], name: str) 
 def short(value: float) -> str:
     """A number in four digits, its minus as long as a plus."""
     return f"{value:.4g}".replace("-", "−")
+
+
+# ---- the layers ------------------------------------------------------------------------------------------------------
+
+
+def _layers(explanation: Explanation) -> Part:
+    """Every layer, from the picture to the answer."""
+    right = {"largest", "at", "zeros", "sees"}
+    heading = tag("tr", *(tag("th", word, class_="num" if word in right else None) for word in HEADING))
+    rows = [
+        tag("tr", tag("th", row[0], scope="row"), tag("td", tag("code", row[1])), tag("td", row[2].replace("x", "×")),
+            *(tag("td", cell.replace(" x ", " × ").replace("-", "−"), class_="num") for cell in row[3:]))
+        for row in layers(explanation)
+    ]  # fmt: skip
+    table = tag("div", tag("table", tag("thead", heading), tag("tbody", *rows), class_="layers"), class_="wide")
+    if len(rows) > FOLDED:
+        table = tag("details", tag("summary", f"All {len(rows)} layers"), table)
+    note = (
+        "What leaves every layer: its size (height × width × maps), its largest value and where that stands (map, row, "
+        "column, counted from 0), the share of zeros, and how much of the picture one of its numbers sees."
+    )
+    return Part("layers", "From the picture to the answer", note, table)
 
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------------
