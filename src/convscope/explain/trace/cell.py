@@ -6,6 +6,7 @@ import math
 import operator
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, unknown
@@ -103,10 +104,10 @@ class _Cell:
 
     def at(self, layer: Layer) -> At:
         """A layer with what reaches and what leaves it."""
-        x, y = self.arriving(layer.name)[0], self.looked.outputs[layer.name][0]
+        x, y = self.arriving(layer.name)[0].cpu(), self.looked.outputs[layer.name][0]
         box = self.wires.into[layer.name][0].box
         origin = (0, *box[:2]) if box else (0, 0, 0)
-        return At(layer, self.network.layer(layer.name), exact(x), exact(y), origin)
+        return At(layer, self.network.layer(layer.name), x.numpy(), tuple(y.shape), origin)
 
     def trace(self) -> Trace:
         value = float(self.looked.outputs[self.label][(0, *self.place)])
@@ -219,7 +220,7 @@ class _Cell:
                 gradient = self.looked.upstream.get(edge.target)
                 if gradient is None:
                     continue
-                ups = exact(gradient[0])[tuple(cells.T)]
+                ups = exact(gradient[(0, *torch.from_numpy(cells.T))])
                 found += [
                     Share(edge.target, tuple(cell), slope, up, slope * up)
                     for cell, slope, up in zip(cells.tolist(), slopes.tolist(), ups.tolist(), strict=True)

@@ -19,13 +19,14 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class At:
-    """A layer and what reaches it for one picture: x is (C, H, W) or (units,), as the layer's module is given it; y is
-    what the module makes of it. origin: where x begins in the layer that it comes from, (0, 0, 0) but in regions."""
+    """A layer and what reaches it for one picture: x is (C, H, W) or (units,), as the layer's module is given it; shape
+    is that of what the module makes of it. origin: where x begins in the layer that it comes from, (0, 0, 0) but in
+    regions."""
 
     layer: Layer
     module: nn.Module
-    x: Numbers
-    y: Numbers
+    x: NDArray[np.float32]
+    shape: tuple[int, ...]
     origin: Place = (0, 0, 0)
 
     def from_(self, cell: Place) -> str:

@@ -41,7 +41,7 @@ def _asked(covers: Callable[[At, Place], list[Place]]) -> Feed:
         for cell in found:
             reading = READS[at.layer.kind](at, cell)
             slopes.append(reading.slopes[(reading.cells == np.array(place)).all(1)].sum())
-        return places(found).reshape(-1, at.y.ndim), np.array(slopes, dtype=np.float64)
+        return places(found).reshape(-1, len(at.shape)), np.array(slopes, dtype=np.float64)
 
     return feed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convscope.explain.trace.data import Place, Step
 from convscope.explain.trace.reading import (
@@ -91,7 +92,7 @@ def conv(at: At, place: Place) -> Reading:
     """Every cell of the window times its weight, and the bias of the map (or of the position)."""
     map_, row, column = place
     down, across = _axes(at)
-    read = _maps_read(at.layer, map_, at.y.shape[0], at.x.shape[0])
+    read = _maps_read(at.layer, map_, at.shape[0], at.x.shape[0])
     rows, columns = down.reads(row), across.reads(column)
     cells = places([(c, r, s) for c in read for r, _ in rows for s, _ in columns])
     inside = np.array([a and b for _ in read for _, a in rows for _, b in columns])
@@ -116,7 +117,7 @@ def conv(at: At, place: Place) -> Reading:
     )
 
 
-def _picked(x: Numbers, cells: Places, outside: object = 0.0) -> Numbers:
+def _picked(x: NDArray[np.float32], cells: Places, outside: object = 0.0) -> Numbers:
     """The values at places (n, 3) of x: (C, H, W); `outside` where there is none."""
     _, height, width = x.shape
     there = (cells[:, 1] >= 0) & (cells[:, 1] < height) & (cells[:, 2] >= 0) & (cells[:, 2] < width)
@@ -128,7 +129,7 @@ def _picked(x: Numbers, cells: Places, outside: object = 0.0) -> Numbers:
 def conv_feeds(at: At, place: Place) -> Reached:
     """A cell goes to every window that covers it, of every map that reads its map, with the weight that meets it."""
     from_map, row, column = place
-    maps = at.y.shape[0]
+    maps = at.shape[0]
     down, across = _axes(at)
     spots = [(r, c, i, j) for r, i in down.read_by(row) for c, j in across.read_by(column)]
     weight = getattr(at.module, "weight")  # noqa: B009

@@ -4,6 +4,7 @@ normalisation."""
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convscope.explain.trace.data import Place, Step
 from convscope.explain.trace.reading import (
@@ -23,19 +24,19 @@ from convscope.explain.trace.reading import (
 from convscope.network.shapes import option
 
 
-def _all(x: Numbers) -> Places:
+def _all(x: NDArray[np.float32]) -> Places:
     """The place of every value of x, maps first, then row by row: (n, 3) or (n, 1)."""
     return np.asarray(np.indices(x.shape).reshape(x.ndim, -1).T, dtype=np.int64)
 
 
-def _lie(x: Numbers) -> tuple[int, int, int]:
+def _lie(x: NDArray[np.float32]) -> tuple[int, int, int]:
     return (x.shape[0], x.shape[1], x.shape[2]) if x.ndim == 3 else (x.shape[0], 1, 1)
 
 
 def dense(at: At, place: Place) -> Reading:
     """Every value that arrives times its weight, and the bias of the unit."""
     unit = place[0]
-    values, weights = at.x.reshape(-1), parameter(at.module, "weight", unit)
+    values, weights = at.x.reshape(-1).astype(np.float64), parameter(at.module, "weight", unit)
     index = np.stack([np.full(len(values), unit), np.arange(len(values))], 1)
     moves = {"weight": (index, values)}
     bias = None
@@ -56,7 +57,7 @@ def dense_feeds(at: At, place: Place) -> Reached:
 
 def rbf(at: At, place: Place) -> Reading:
     """Minus the sum of the squared differences between what arrives and the drawing of a digit."""
-    values, drawing = at.x.reshape(-1), parameter(at.module, "drawings", place[0])
+    values, drawing = at.x.reshape(-1).astype(np.float64), parameter(at.module, "drawings", place[0])
     apart = values - drawing
     value = -float((apart * apart).sum())
     formula = f"-(sum of {len(values)} squared differences) = {number(value)}"
@@ -67,15 +68,15 @@ def rbf(at: At, place: Place) -> Reading:
 def rbf_feeds(at: At, place: Place) -> Reached:
     """Every digit, twice the difference to its drawing downwards."""
     turn = int(np.ravel_multi_index(place, at.x.shape))
-    slopes = -2 * (at.x.reshape(-1)[turn] - parameter(at.module, "drawings", slice(None), turn))
+    slopes = -2 * (float(at.x.reshape(-1)[turn]) - parameter(at.module, "drawings", slice(None), turn))
     return np.arange(len(slopes), dtype=np.int64)[:, None], slopes
 
 
-def _across(x: Numbers, place: Place) -> tuple[Numbers, Places]:
+def _across(x: NDArray[np.float32], place: Place) -> tuple[Numbers, Places]:
     """All maps or units in one place: their values, and where they are."""
     cells = np.tile(np.array(place, dtype=np.int64), (x.shape[0], 1))
     cells[:, 0] = np.arange(x.shape[0])
-    return x[:, place[1], place[2]] if len(place) == 3 else x, cells
+    return (x[:, place[1], place[2]] if len(place) == 3 else x).astype(np.float64), cells
 
 
 def softmax(at: At, place: Place) -> Reading:
@@ -115,7 +116,7 @@ def lrn(at: At, place: Place) -> Reading:
     own = place[0]
     maps = range(max(0, own - reach), min(at.x.shape[0], own + reach + 1))
     cells = places([(map_, *place[1:]) for map_ in maps])
-    values = at.x[tuple(cells.T)]
+    values = at.x[tuple(cells.T)].astype(np.float64)
     x, squares = float(at.x[place]), float((values * values).sum())
     base = k + alpha * squares
     with np.errstate(divide="ignore", invalid="ignore"):  # of a negative or no base, PyTorch's own nan or infinity
