@@ -220,7 +220,7 @@ def measure(
 ) -> Landscape:
     """The loss on grid x grid places of a plane, and a walk downhill from each corner of it.
 
-    span: how far a random plane reaches each way; one of a path reaches as far as the path, and a fifth more on each
+    span: how far a random plane reaches each way; one of a path reaches as far as the path, and a third more on each
     side. moments: the weights along the path, whose real losses are taken too. Raises ConvscopeError.
     """
     if grid < 3 or grid % 2 == 0:
@@ -250,7 +250,7 @@ def measure(
 
 def _around(places: NDArray[np.float64], grid: int) -> NDArray[np.float64]:
     low, high = min(0.0, float(places.min())), max(0.0, float(places.max()))
-    room = 0.2 * (high - low) or 1.0
+    room = (high - low) / 3 or 1.0
     return np.linspace(low - room, high + room, grid)
 
 

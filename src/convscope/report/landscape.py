@@ -100,7 +100,7 @@ def _caption(found: Landscape, about: About) -> list[str]:
         "What looks like a wall here may have a way around it, and what looks like the bottom of a valley may go on "
         "down in a direction that isn't shown.",
         "The walks move in these two directions alone; each step goes down the slope, and is shortened until it comes "
-        "down. Where two walks end apart, the higher end is a valley of its own, not a longer way to the same place.",
+        "down. A walk may leave the map. Where two walks end apart, the higher end is a valley of its own, not a longer way to the same place.",
     ]
     if found.plane.share is None:
         said.append(
@@ -141,9 +141,7 @@ def _map(found: Landscape) -> Markup:
         return bottom - (bottom - _TOP) * step / (count - 1)
 
     def at(place: NDArray[np.float64]) -> tuple[float, float]:
-        a, b = ((value - side[0]) / (side[-1] - side[0]) * (count - 1)
-                for value, side in zip(place, (found.a, found.b), strict=True))  # fmt: skip
-        return x(float(np.clip(a, 0, count - 1))), y(float(np.clip(b, 0, count - 1)))
+        return x(_step(found.a, float(place[0]))), y(_step(found.b, float(place[1])))
 
     heights = contours.levels(found.heights)
     parts = [tag("path", d=contours.region(found.heights, level, x, y), class_="height") for level in heights]
@@ -153,10 +151,11 @@ def _map(found: Landscape) -> Markup:
     ]
     parts.append(tag("rect", x=_LEFT, y=_TOP, width=right - _LEFT, height=bottom - _TOP, class_="frame"))
     parts += _labels(found, heights, x, y)
-    for walk in found.walks:
-        parts += _way([at(p) for p in walk.places], walk.losses, "walk", "step")
+    ways = [each for walk in found.walks for each in _way([at(p) for p in walk.places], walk.losses, "walk", "step")]
     if len(found.plane.path):
-        parts += _way([at(p) for p in found.plane.path], found.path_losses, "path", "moment")
+        ways += _way([at(p) for p in found.plane.path], found.path_losses, "path", "moment")
+    window = tag("rect", x=_LEFT, y=_TOP, width=right - _LEFT, height=bottom - _TOP)
+    parts += [tag("clipPath", window, id="window"), tag("g", *ways, clip_path="url(#window)")]  # a walk may leave it
     a, b = at(np.zeros(2))
     parts.append(tag("path", d=f"M{short(a - 7)} {short(b)}h14M{short(a)} {short(b - 7)}v14", class_="middle"))
     parts += _ticks(found, x, y, bottom)
@@ -199,16 +198,26 @@ def _between(heights: NDArray[np.float64], row: float, column: float) -> float:
     return float(top * (1 - v) + (heights[i + 1, j] * (1 - u) + heights[i + 1, j + 1] * u) * v)
 
 
+def _step(side: NDArray[np.float64], value: float) -> float:
+    """A value in grid steps."""
+    return (value - float(side[0])) / float(side[-1] - side[0]) * (len(side) - 1)
+
+
 def _ticks(found: Landscape, x: contours.Place, y: contours.Place, bottom: float) -> list[Markup]:
     parts = []
-    last = len(found.a) - 1
-    for step in (0, last / 4, last / 2, 3 * last / 4, last):
-        across, up = (float(np.interp(step, np.arange(last + 1), side)) for side in (found.a, found.b))
-        parts.append(tag("text", f"{across:.3g}", x=short(x(step)), y=bottom + 17, text_anchor="middle"))
-        parts.append(tag("text", f"{up:.3g}", x=_LEFT - 7, y=short(y(step)), dy="0.35em", text_anchor="end"))
+    for value, word in _round(found.a):
+        parts.append(tag("text", word, x=short(x(_step(found.a, value))), y=bottom + 17, text_anchor="middle"))
+    for value, word in _round(found.b):
+        at = short(y(_step(found.b, value)))
+        parts.append(tag("text", word, x=_LEFT - 7, y=at, dy="0.35em", text_anchor="end"))
     unit = "in lengths of the weights" if found.plane.share is None else "distance from the trained network"
     parts.append(tag("text", unit, x=_WIDE - _RIGHT, y=_HIGH - 6, text_anchor="end"))
     return parts
+
+
+def _round(side: NDArray[np.float64]) -> list[tuple[float, str]]:
+    low, high = float(side[0]), float(side[-1])
+    return [(value, word) for value, word in linear("", [low, high]).ticks if low - 1e-9 <= value <= high + 1e-9]
 
 
 def _profiles(found: Landscape) -> list[Markup]:
