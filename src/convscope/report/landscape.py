@@ -100,7 +100,8 @@ def _caption(found: Landscape, about: About) -> list[str]:
         "What looks like a wall here may have a way around it, and what looks like the bottom of a valley may go on "
         "down in a direction that isn't shown.",
         "The walks move in these two directions alone; each step goes down the slope, and is shortened until it comes "
-        "down. A walk may leave the map. Where two walks end apart, the higher end is a valley of its own, not a longer way to the same place.",
+        "down. A walk may leave the map. Where two walks end apart, "
+        "the higher end is a valley of its own, not a longer way to the same place.",
     ]
     if found.plane.share is None:
         said.append(
