@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,14 @@ def test_what_the_network_is_given(page: str, explanation: cs.Explanation) -> No
     numbers = re.search(r'<table class="pixels-as-numbers">(.*?)</table>', text(grey), re.S)
     assert numbers is not None
     assert [int(n) for n in re.findall(r">(\d+)</td>", numbers[1])] == grey.picture[0].ravel().tolist()
+
+
+def test_what_was_done_to_the_picture_is_shown() -> None:
+    of = cs.explain(classifier(1), some(channels=1))
+    assert of.given is not None
+    of.given = replace(of.given, steps=(("It was turned.", some(9, 9, 1)[None, :, :, 0]), ("And <cut>.", of.picture)))
+    shown = words(text(of))
+    assert "Step 1 It was turned. Step 2 And <cut>. As the network sees it" in shown
 
 
 def test_every_layer_has_a_row(page: str, explanation: cs.Explanation) -> None:

@@ -29,11 +29,15 @@ _NO_EXAMPLE = frozenset({"flatten", "identity", "dropout"})
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """The picture as it came. pixels: uint8 (C, h, w), perhaps made smaller for showing; height, width: as it was."""
+    """The picture as it came. pixels: uint8 (C, h, w), perhaps made smaller for showing; height, width: as it was.
+
+    steps: what was done to bring it into the data's manner, each a sentence and the picture after it, uint8 (1, h, w).
+    """
 
     pixels: NDArray[np.uint8]
     height: int
     width: int
+    steps: tuple[tuple[str, NDArray[np.uint8]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,7 @@ class Explanation:
                            zip(("row", "column"), cell, values.shape[1:], strict=True))  # fmt: skip
             return (int(values[:, row, column].argmax()) if map is None else map), row, column
         if map is not None:
-            row, column = np.unravel_index(int(values[map].argmax()), values.shape[1:])
-            return map, int(row), int(column)
+            return map, *(int(at) for at in np.unravel_index(int(values[map].argmax()), values.shape[1:]))
         return tuple(int(at) for at in np.unravel_index(int(values.argmax()), values.shape))
 
     def trace(self, label: str, cell: tuple[int, ...] | None = None, map: int | None = None) -> Trace:

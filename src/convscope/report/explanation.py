@@ -129,12 +129,15 @@ def _input(explanation: Explanation) -> Part:
     given = explanation.given
     if given is not None and not np.array_equal(given.pixels, explanation.picture):
         steps.append((given.pixels, "As it came", f"{given.height} × {given.width}, {_colours(len(given.pixels))}"))
+    for turn, (told, pixels) in enumerate(given.steps if given is not None else (), 1):
+        steps.append((pixels, f"Step {turn}", told))
     height, width = of.size
     made = {"pad": "the whole of it, black beside it", "crop": "its middle", "stretch": "stretched"}[of.fitting]
     size = f"{height} × {width}, {_colours(of.channels)}"
     if given is not None and (given.height, given.width) != of.size:
         size = f"{size}; {made}"
-    steps.append((explanation.picture, "Fitted" if steps else "As it came", size))
+    if not (given is not None and given.steps and np.array_equal(given.steps[-1][1], explanation.picture)):
+        steps.append((explanation.picture, "Fitted" if steps else "As it came", size))
     shown, low, high = as_seen(seen)
     window = f"the middle {of.input_size[0]} × {of.input_size[1]}; " if of.crop_to else ""
     steps.append((shown[0], "As the network sees it", f"{window}black is {short(low)}, white {short(high)}"))
