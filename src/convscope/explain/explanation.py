@@ -57,7 +57,7 @@ class Asked:
         """Raises ConvscopeError where a cell or a map is named and no layer."""
         if not self.layer and (self.cell is not None or self.map is not None):
             raise ConvscopeError(
-                f"a cell and a map are those of a layer. Got {_named(self.cell, self.map)} and none: add --layer conv1."
+                f"a cell and a map are those of a layer. Got {_named(self.cell, self.map)} and none: name the layer too."
             )
 
 
@@ -164,8 +164,8 @@ class Explanation:
         if values.ndim == 1:
             if map is not None or (cell is not None and len(cell) != 1):
                 raise ConvscopeError(
-                    f"{label} gives {len(values)} numbers and no maps: name one by its place alone, --cell 0 to "
-                    f"--cell {len(values) - 1}. Got {_named(cell, map)}."
+                    f"{label} gives {len(values)} numbers and no maps: name one by its place alone, cell 0 to "
+                    f"{len(values) - 1}. Got {_named(cell, map)}."
                 )
             return (int(values.argmax()),) if cell is None else (_within(label, "unit", cell[0], len(values)),)
         if map is not None:
@@ -173,7 +173,7 @@ class Explanation:
         if cell is not None:
             if len(cell) != 2:
                 raise ConvscopeError(
-                    f"a cell of {label} must be a row and a column, as in --cell 3,4. Got {_named(cell, None)}."
+                    f"a cell of {label} must be a row and a column, as in 3,4. Got {_named(cell, None)}."
                 )
             row, column = (_within(label, what, at, size) for what, at, size in
                            zip(("row", "column"), cell, values.shape[1:], strict=True))  # fmt: skip
@@ -237,6 +237,6 @@ def _within(label: str, what: str, at: int, count: int) -> int:
 
 
 def _named(cell: tuple[int, ...] | None, map: int | None) -> str:
-    words = [f"--map {map}"] if map is not None else []
-    words += [f"--cell {','.join(str(at) for at in cell)}"] if cell is not None else []
-    return " ".join(words)
+    words = [f"map {map}"] if map is not None else []
+    words += [f"cell {','.join(str(at) for at in cell)}"] if cell is not None else []
+    return " and ".join(words)
