@@ -126,7 +126,7 @@ def test_json(run_of_digits: Path, picture: Path, say: Command) -> None:
         (["--layer", "dense1", "--map", "1"], r"dense1 gives 10 numbers and no maps: .*, cell 0 to 9\. Got map 1\."),
         (["--layer", "conv1", "--cell", "-1,2"], r"a cell must be a row and a column, .* Got '-1,2'\."),
         (["--layer", "conv1", "--cell", "a"], r"a cell must be a row and a column, .* Got 'a'\."),
-        (["--cell", "1,2"], r"a cell and a map are those of a layer\. Got cell 1,2 and none: name the layer too\."),
+        (["--cell", "1,2"], r"a cell and a map are those of a layer\. Got cell 1,2 and none: name a layer\."),
         (["--target", "ten"], r"unknown class 'ten'\. These exist: 0, 1, 2"),
         (["-o", "page.pdf"], r"a page's file must end in \.html\. Got 'page\.pdf': use -o page\.html\."),
     ],

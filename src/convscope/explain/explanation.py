@@ -57,7 +57,7 @@ class Asked:
         """Raises ConvscopeError where a cell or a map is named and no layer."""
         if not self.layer and (self.cell is not None or self.map is not None):
             raise ConvscopeError(
-                f"a cell and a map are those of a layer. Got {_named(self.cell, self.map)} and none: name the layer too."
+                f"a cell and a map are those of a layer. Got {_named(self.cell, self.map)} and none: name a layer."
             )
 
 
