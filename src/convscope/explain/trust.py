@@ -1,0 +1,155 @@
+"""Whether a map of importance is to be believed: what removing and adding its patches does, and randomised weights.
+
+Petsiuk, Das and Saenko, "RISE", 2018 (deletion and insertion); Adebayo et al., "Sanity Checks for Saliency Maps", 2018
+(cascading randomisation). Knows tensors and maps, and not how a map was made.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+PATCHES = 8  # patches along a side, at most
+STEPS = 16  # points of a curve after the first
+ORDERS = 5  # random orders, with which the map's own is compared
+CASCADE = 4  # stages of the randomisation, from the top down
+DRAWS = 3  # randomisations of all layers, the mean of which is judged
+_BATCH = 64
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a map. value: what was found; needed: in words; why_not: what a failure means.
+
+    curve: (share done, value) along it; against: the same for a random order (the mean of several), where there is one.
+    """
+
+    name: str
+    value: float
+    needed: str
+    passed: bool
+    why_not: str
+    curve: Points = ()
+    against: Points = ()
+
+
+def rank_correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Spearman's correlation, -1 to 1; equals share their mean rank. 0 where a map is the same everywhere."""
+    a, b = (_ranks(np.asarray(map).ravel()) for map in (one, other))
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / size if size > 0 else 0.0
+
+
+def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts + 1) / 2)[which]  # type: ignore[no-any-return]
+
+
+def curves(network: nn.Module, x: Tensor, blank: Tensor, map: NDArray[np.float32], target: int) -> tuple[Check, Check]:
+    """Deletion and insertion: patches by importance, against random orders of the same patches.
+
+    x, blank: (1, C, h, w), the picture and what stands for nothing; map: (h, w). The values are areas between the curve
+    of the random orders and that of the map, in probability of the target; positive is better than at random.
+    """
+    patch = _patches(x.shape[2], x.shape[3])
+    count = int(patch.max()) + 1
+    flat, sizes = patch.ravel(), np.bincount(patch.ravel())
+    importance = np.bincount(flat, map.ravel().astype(np.float64), count) / sizes
+    draws = np.random.default_rng(0)
+    orders = [np.argsort(-importance, kind="stable"), *(draws.permutation(count) for _ in range(ORDERS))]
+    at = np.unique(np.linspace(0, count, min(STEPS, count) + 1).round().astype(int))
+    share = at / count
+    found = []
+    for start, end in ((x, blank), (blank, x)):
+        inputs = (_swapped(start, end, patch, order[:k]) for order in orders for k in at)
+        found.append(_probabilities(network, inputs, target).reshape(len(orders), len(at)))
+    deletion, insertion = (np.asarray(np.trapezoid(values, share, axis=1)) for values in found)
+    pairs = ((deletion[1:] - deletion[0], found[0], "deletion", "removing its brightest patches first doesn't lower "
+              "the class faster than removing patches at random"),
+             (insertion[0] - insertion[1:], found[1], "insertion", "showing its brightest patches first doesn't raise "
+              "the class faster than showing patches at random"))  # fmt: skip
+    first, second = (
+        Check(name, float(gain.mean()), f"better than each of {ORDERS} random orders", bool((gain > 0).all()), why,
+              _points(share, values[0]), _points(share, values[1:].mean(0)))
+        for gain, values, name, why in pairs
+    )  # fmt: skip
+    return first, second
+
+
+def _patches(height: int, width: int) -> NDArray[np.int64]:
+    """(h, w): the number of the patch in which each place lies."""
+    rows, columns = (np.arange(n) * min(PATCHES, n) // n for n in (height, width))
+    return rows[:, None] * min(PATCHES, width) + columns[None, :]
+
+
+def _swapped(start: Tensor, end: Tensor, patch: NDArray[np.int64], which: NDArray[np.int64]) -> Tensor:
+    there = torch.from_numpy(np.isin(patch, which)).to(start.device)
+    return torch.where(there, end, start)
+
+
+def _probabilities(network: nn.Module, inputs: object, target: int) -> NDArray[np.float64]:
+    every = list(inputs)  # type: ignore[call-overload]
+    with torch.no_grad():
+        parts = [network(torch.cat(every[i : i + _BATCH])).double().softmax(1)[:, target].cpu()
+                 for i in range(0, len(every), _BATCH)]  # fmt: skip
+    return torch.cat(parts).numpy()
+
+
+def _points(across: NDArray[np.floating], up: NDArray[np.floating]) -> Points:
+    return tuple((float(a), float(b)) for a, b in zip(across, up, strict=True))
+
+
+def randomisation(
+    network: nn.Module, explain: Callable[[nn.Module], NDArray[np.float32]], map: NDArray[np.float32]
+) -> Check:
+    """Whether the map hangs on what was learned: its rank correlation with maps of the network with shuffled weights.
+
+    explain: makes the same kind of map of another network. Layers lose their weights from the top down, at most CASCADE
+    stages; what is judged is the last, in which none is left.
+    """
+    layers = [m for m in network.modules() if next(m.parameters(recurse=False), None) is not None][::-1]
+    stages = np.unique(np.linspace(0, len(layers), CASCADE + 1).round().astype(int))[1:]
+    curve = [(0.0, 1.0)]
+    for count in stages[:-1]:
+        curve.append((count / len(layers), rank_correlation(map, explain(shuffled(network, int(count), 0)))))
+    last = [rank_correlation(map, explain(shuffled(network, len(layers), seed))) for seed in range(DRAWS)]
+    value = float(np.mean(last))
+    curve.append((1.0, value))
+    why = "it hardly changes when the network's weights are shuffled, so it doesn't show what was learned"
+    return Check("weight randomisation", value, "rank correlation below 0.5", value < 0.5, why, tuple(curve))
+
+
+def shuffled(network: nn.Module, count: int, seed: int) -> nn.Module:
+    """A copy whose last `count` layers with weights have theirs in random order, running statistics too."""
+    other = copy.deepcopy(network)
+    draws = torch.Generator().manual_seed(seed)
+    layers = [m for m in other.modules() if next(m.parameters(recurse=False), None) is not None][::-1]
+    with torch.no_grad():
+        for layer in layers[:count]:
+            for tensor in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)):
+                if tensor.is_floating_point():
+                    order = torch.randperm(tensor.numel(), generator=draws).to(tensor.device)
+                    tensor.copy_(tensor.flatten()[order].view_as(tensor))
+    return other
+
+
+def completeness(error: float, steps: int) -> Check:
+    """Integrated gradients must add up to what they explain. error: a share of F(x) - F(x0)."""
+    why = f"its parts don't add up to the change of the class's score, even with {steps} steps"
+    return Check("completeness", error, "at most 0.5 % of F(x) - F(x0)", error <= 0.005, why)
+
+
+def resolution(height: int, width: int, least: int) -> Check:
+    """Maps of a few places can't say where."""
+    why = f"the layer's maps are only {height} x {width}, too coarse to say where"
+    few = min(height, width)
+    return Check("size of the maps", float(few), f"at least {least} x {least}", few >= least, why)
