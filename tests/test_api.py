@@ -178,6 +178,8 @@ def test_a_picture_is_looked_into(run: cs.Run, digits: DataSet, tmp_path: Path) 
     assert looked.kernels("conv1").shape == (8, 1, 3, 3)
     trace = looked.trace("conv1", cell=(3, 4), map=2)
     assert trace.value == pytest.approx(float(looked.maps["conv1"][2, 3, 4]), rel=1e-6)
+    assert looked.attribution.map.shape == (8, 8)
+    assert looked.attribution.method == "gradcam"
     looked.save(tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     torch_picture = torch.from_numpy(picture)[None]

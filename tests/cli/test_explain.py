@@ -32,6 +32,7 @@ def test_the_whole_story(run_of_digits: Path, picture: Path, say: Command) -> No
     for label in ("conv1", "relu1", "pool1", "gap1", "dense1"):
         assert re.search(rf"(?m)^{label} ", said.out), label
     assert "the arithmetic of the largest number of conv1" in said.out
+    assert "gradcam for " in said.out
     assert said.out.endswith("\nthe page is digit.html\n")
     assert "<h2>What the network is given</h2>" in Path("digit.html").read_text(encoding="utf-8")
 
@@ -67,6 +68,7 @@ def test_one_layer(run_of_digits: Path, picture: Path, say: Command) -> None:
     assert said.code == 0, said.err
     assert "conv1: conv 3x3 4 same, 8 x 8 x 1 -> 8 x 8 x 4" in said.out
     assert re.search(r"conv1, map \d, row \d, column \d, the largest of all maps", said.out)
+    assert "gradcam" not in said.out
     said = say("explain", run_of_digits, picture, "--layer", "dense1")
     assert re.search(r"dense1, unit \d, the largest", said.out)
 
@@ -99,7 +101,30 @@ def test_json(run_of_digits: Path, picture: Path, say: Command) -> None:
     whole = json.loads(say(*words).out)
     assert [layer["label"] for layer in whole["layers"]] == list(of.maps)
     assert whole["probabilities"] == pytest.approx(of.prediction.probabilities)
+    assert "attribution" not in cell
+    assert whole["attribution"]["method"] == "gradcam"
+    assert whole["attribution"]["target"] == "3"
+    assert np.shape(whole["attribution"]["map"]) == (8, 8)
     assert [one["label"] for one in whole["traces"]] == ["conv1", "relu1", "pool1", "gap1", "dense1", "the loss"]
+
+
+@pytest.mark.parametrize("method", ["gradcam", "integrated-gradients", "occlusion"])
+def test_methods(method: str, run_of_digits: Path, picture: Path, say: Command) -> None:
+    said = say("explain", run_of_digits, picture, "--method", method, "--target", "3")
+    assert said.code == 0, said.err
+    assert f"{method} for 3" in said.out
+    assert "every check is passed" in said.out or "not trustworthy: " in said.out
+    assert "conv1 " not in said.out.split(method)[0]
+
+
+def test_gradcam_of_a_layer(run_of_digits: Path, picture: Path, say: Command) -> None:
+    said = say("explain", run_of_digits, picture, "--gradcam", "--layer", "conv1")
+    assert "gradcam for " in said.out
+    assert ", at conv1: " in said.out
+    assert "map 0" not in said.out
+    both = say("explain", run_of_digits, picture, "--gradcam", "--layer", "conv1", "--cell", "0,0")
+    assert re.search(r"conv1, map \d, row 0, column 0", both.out)
+    assert "gradcam for " in both.out
 
 
 @pytest.mark.parametrize(
@@ -128,6 +153,13 @@ def test_json(run_of_digits: Path, picture: Path, say: Command) -> None:
         (["--layer", "conv1", "--cell", "a"], r"a cell must be a row and a column, .* Got 'a'\."),
         (["--cell", "1,2"], r"a cell and a map are those of a layer\. Got cell 1,2 and none: name a layer\."),
         (["--target", "ten"], r"unknown class 'ten'\. These exist: 0, 1, 2"),
+        (["--method", "gradcan"], r"unknown method of attribution 'gradcan', did you mean 'gradcam'\?"),
+        (["--gradcam", "--method", "occlusion"], r"--gradcam and --method occlusion are two methods\. Give one of"),
+        (
+            ["--layer", "conv1", "--method", "occlusion"],
+            r"a layer is what Grad-CAM looks at; occlusion looks at the pi",
+        ),
+        (["--layer", "dense1", "--gradcam"], r"unknown layer with maps 'dense1'\. These exist: conv1, gap1"),
         (["-o", "page.pdf"], r"a page's file must end in \.html\. Got 'page\.pdf': use -o page\.html\."),
     ],
 )
@@ -161,7 +193,12 @@ def test_a_network_without_convolutions(dense_run: Path, picture: Path, say: Com
     said = say("explain", dense_run, picture, "-o", "page.html")
     assert said.code == 0, said.err
     assert "the arithmetic of the largest number of dense1" in said.out
+    assert "integrated-gradients for " in said.out
     assert "kernels" not in re.findall(r'<section id="(.*?)">', Path("page.html").read_text(encoding="utf-8"))
+
+    said = say("explain", dense_run, picture, "--gradcam")
+    assert said.code == 2
+    assert "Grad-CAM needs a convolution whose maps have rows and columns. This network has none; take" in said.err
 
 
 def test_the_same_file_is_replaced(run_of_digits: Path, picture: Path, say: Command) -> None:

@@ -18,7 +18,7 @@ import browser as chromium
 import convscope as cs
 from convscope.data.preprocess import Preprocess
 from convscope.explain.explanation import Asked
-from convscope.report.explained import lines
+from convscope.report.explained import heat, lines
 from convscope.report.explanation import text
 from convscope.report.frame import POLICY
 from convscope.report.trace import MAPS
@@ -95,7 +95,7 @@ def test_the_contents_name_every_section(page: str) -> None:
     found = read(page).found
     sections = [attributes["id"] for tag, attributes in found if tag == "section"]
     assert [attributes["href"] for tag, attributes in found if tag == "a"] == [f"#{name}" for name in sections]
-    assert sections == ["input", "layers", "arithmetic"]
+    assert sections == ["input", "layers", "arithmetic", "attribution"]
     assert all(attributes.get("alt") for tag, attributes in found if tag == "img")
 
 
@@ -184,6 +184,11 @@ def test_what_a_cell_sees_is_framed(explanation: cs.Explanation) -> None:
     assert "What it sees" in words(text(explanation, Asked("dense1")))
 
 
+def test_only_an_attribution(explanation: cs.Explanation) -> None:
+    page = text(explanation, Asked(method="occlusion"))
+    assert re.findall(r'<section id="(.*?)">', page) == ["attribution"]
+
+
 class Own(nn.Module):
     """A network that no text describes."""
 
@@ -200,14 +205,26 @@ class Own(nn.Module):
 def test_ones_own_module() -> None:
     of = cs.explain(cs.Classifier(Own(), Preprocess((20, 20), 3), ("a", "b", "c")), some())
     page = text(of)
-    assert re.findall(r'<section id="(.*?)">', page) == ["input"]
+    assert re.findall(r'<section id="(.*?)">', page) == ["input", "attribution"]
     assert "somebody&#x27;s own module, Own" in page
+    assert of.attribution.label == "one"
+    assert of.attribution.map.shape == (20, 20)
     assert any("its layers have no names in a text" in line for line in lines(of, Asked()))
     for asked in (lambda: of.maps, lambda: of.trace("one"), lambda: of.kernels("one"), of.examples):
         with pytest.raises(
             cs.ConvscopeError, match=r"need a network from a text, whose layers have names\. Got somebo"
         ):
             asked()
+
+
+def test_a_heat_map_in_signs() -> None:
+    map = np.zeros((28, 28), np.float32)
+    map[14:, 14:] = 1
+    shown = heat(map)
+    assert len(shown) == 16
+    assert shown[1] == "|" + " " * 28 + "|"
+    assert shown[-2] == "|" + " " * 14 + "@" * 14 + "|"
+    assert heat(-map) == []
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------------------

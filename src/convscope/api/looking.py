@@ -33,10 +33,11 @@ class Explanation(explanation.Explanation):
         layer: str = "",
         cell: tuple[int, ...] | None = None,
         map: int | None = None,
+        method: str = "",
     ) -> None:
-        """One HTML file that needs nothing beside it; a file of that name is replaced. Without a layer it tells the
-        whole story."""
-        page.write(Path(path), self, Asked(layer, cell, map))
+        """One HTML file that needs nothing beside it; a file of that name is replaced. Without a layer and a method
+        it tells the whole story."""
+        page.write(Path(path), self, Asked(layer, cell, map, method))
 
 
 def explain(
@@ -47,10 +48,10 @@ def explain(
     progress: Progress | None = None,
 ) -> Explanation:
     """Look into a classifier with one picture: `.prediction`, `.maps`, `.kernels("conv1")`, `.trace("conv1")`,
-    `.save("seven.html")`.
+    `.attribution`, `.save("seven.html")`.
 
     picture: as `Classifier.predict` takes one; without it, the first validation picture of the run that the classifier
-    lies in. target: the class, by name or number, that gradients speak of; unless given, the one that
+    lies in. target: the class, by name or number, that gradients and attributions speak of; unless given, the one that
     the network says. Raises ConvscopeError.
     """
     wanted = None if target is None else class_number(classifier.classes, target)

@@ -13,7 +13,7 @@ from convscope.errors import ConvscopeError
 
 HELP = """Look inside a network with one picture: what every layer makes of it, and every multiplication of any cell.
 
-Without --layer it is the whole story, from the picture to the answer. Without a picture, one of the run's
+Without --layer and --method it is the whole story, from the picture to the answer. Without a picture, one of the run's
 validation pictures is taken. Maps, rows and columns count from 0.
 """
 
@@ -27,6 +27,10 @@ def command(
     cell: Annotated[
         str, Option(help="3,4 is row and column; 7 is a unit of a dense layer; unless given, the largest")
     ] = "",
+    gradcam: Annotated[bool, Option("--gradcam", help="the same as --method gradcam")] = False,
+    method: Annotated[
+        str, Option(help="which pixels decide: gradcam, integrated-gradients or occlusion, with checks of each")
+    ] = "",
     target: Annotated[str, Option(help="the class that gradients speak of; unless given, the one that is said")] = "",
     json: Annotated[bool, Option("--json", help="print one JSON object")] = False,
 ) -> int:
@@ -39,13 +43,15 @@ def command(
 
     if out and Path(out).suffix.lower() not in (".html", ".htm"):
         raise ConvscopeError(f"a page's file must end in .html. Got {out!r}: use -o {Path(out).stem}.html.")
-    asked = Asked(layer, _cell(cell), map)
+    if gradcam and method not in ("", "gradcam"):
+        raise ConvscopeError(f"--gradcam and --method {method} are two methods. Give one of them.")
+    asked = Asked(layer, _cell(cell), map, "gradcam" if gradcam else method)
     asked.check()
     classifier = api.load(model)
     with Progress(sys.stderr, show=not json) as progress:
         explanation = api.explain(classifier, picture or None, target=target or None, progress=progress)
     if out:
-        explanation.save(out, layer=asked.layer, cell=asked.cell, map=asked.map)
+        explanation.save(out, layer=asked.layer, cell=asked.cell, map=asked.map, method=asked.method)
     if json:
         print(json_line(explained.to_json(explanation, asked), sys.stdout))
         return 0

@@ -13,9 +13,11 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from convscope.classifier import Classifier, Prediction
 from convscope.errors import ConvscopeError, unknown
+from convscope.explain.attribute import Attribution, attribute
 from convscope.explain.trace import Trace, trace, trace_loss
 from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
@@ -42,16 +44,30 @@ class Given:
 
 @dataclass(frozen=True)
 class Asked:
-    """What of an explanation is wanted: a layer (and of it a cell, a map), or without one all of it."""
+    """What of an explanation is wanted: a layer (and of it a cell, a map), an attribution, or with neither all of it.
+
+    A layer beside a method, without cell and map, is the layer that the attribution is to look at.
+    """
 
     layer: str = ""
     cell: tuple[int, ...] | None = None
     map: int | None = None
+    method: str = ""
 
     @property
     def whole(self) -> bool:
         """Whether nothing is singled out."""
-        return not self.layer
+        return not self.layer and not self.method
+
+    @property
+    def opened(self) -> str:
+        """The layer of which a cell is worked out, "" for none."""
+        return self.layer if self.cell is not None or self.map is not None or not self.method else ""
+
+    @property
+    def attributed(self) -> str | None:
+        """The layer that the attribution is to look at, None for a chosen one."""
+        return (self.layer or None) if self.method == "gradcam" or not self.opened else None
 
     def check(self) -> None:
         """Raises ConvscopeError where a cell or a map is named and no layer."""
@@ -66,7 +82,7 @@ class Explanation:
     """classifier: on its own preprocessing, in evaluation mode, float32. picture: uint8 (C, H, W), as `fit` gives it.
 
     name: what the picture is called. given: the picture as it came, where that is known. target: the class that
-    gradients speak of; unless given, the one that the network says.
+    gradients and attributions speak of; unless given, the one that the network says.
     """
 
     classifier: Classifier
@@ -74,6 +90,7 @@ class Explanation:
     name: str = ""
     given: Given | None = None
     target_asked: int | None = None
+    _attributions: dict[tuple[str, str | None], Attribution] = field(default_factory=dict, repr=False)
     _traces: dict[tuple[str, tuple[int, ...]], Trace] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
@@ -90,7 +107,7 @@ class Explanation:
 
     @property
     def target(self) -> int:
-        """The number of the class that gradients speak of."""
+        """The number of the class that gradients and attributions speak of."""
         if self.target_asked is not None:
             return self.target_asked
         return self.classifier.classes.index(self.prediction.label)
@@ -115,7 +132,7 @@ class Explanation:
         if not isinstance(network, Network):
             raise ConvscopeError(
                 "maps, kernels and traces need a network from a text, whose layers have names. Got somebody's own "
-                f"{type(network).__name__}: its prediction is there, so leave the layer out."
+                f"{type(network).__name__}: prediction and attribution work for it, so leave the layer out."
             )
         return network
 
@@ -214,6 +231,24 @@ class Explanation:
         down, across = receptive_fields(self.network.sizes)[self._known(label)]
         top, left = (math.floor(seen.offset + at * seen.stride) for seen, at in ((down, row), (across, column)))
         return top, left, top + down.size, left + across.size
+
+    # ---- attribution -------------------------------------------------------------------------------------------------
+
+    def attribute(self, method: str = "gradcam", label: str | None = None) -> Attribution:
+        """Which part of the picture speaks for the target class, with the checks that say whether to believe it.
+
+        method: gradcam, integrated-gradients or occlusion. label: the layer for Grad-CAM; None chooses one.
+        """
+        if (method, label) not in self._attributions:
+            self._attributions[method, label] = attribute(self.classifier, self.picture, method, label, self.target)
+        return self._attributions[method, label]
+
+    @property
+    def attribution(self) -> Attribution:
+        """Grad-CAM; of a network without convolutions, integrated gradients."""
+        own = self.classifier.network.modules()
+        convolves = self.convolutions() if self.from_text else any(isinstance(module, nn.Conv2d) for module in own)
+        return self.attribute("gradcam" if convolves else "integrated-gradients")
 
 
 def class_number(classes: tuple[str, ...], word: str | int) -> int:

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.explain.attribute import Attribution
 from convscope.explain.explanation import Asked, Explanation
 from convscope.report import trace as traces
 from convscope.report.layers import describe
@@ -16,6 +17,8 @@ from convscope.report.text import table
 
 _LIKELY = 5
 _MAPS = 12  # rows of the table of a layer's maps
+_SHADES = " .:-=+*#%@"
+_HIGH, _WIDE = 14, 28  # signs of a heat map; one is twice as high as wide
 _TERMS = 5  # products that are written out
 
 
@@ -32,8 +35,12 @@ def lines(explanation: Explanation, asked: Asked, stream: TextIO | None = None) 
                 out += ["", "any other number: --layer LAYER --map MAP --cell ROW,COLUMN"]
         else:
             out += ["", "its layers have no names in a text, so only its answer is explained"]
-        return out
-    return [*out, "", *_layer(explanation, asked, stream)]
+        return [*out, "", *decided(explanation, explanation.attribution)]
+    if asked.opened:
+        out += ["", *_layer(explanation, asked, stream)]
+    if asked.method:
+        out += ["", *decided(explanation, explanation.attribute(asked.method, asked.attributed))]
+    return out
 
 
 def to_json(explanation: Explanation, asked: Asked) -> dict[str, Any]:
@@ -47,7 +54,8 @@ def to_json(explanation: Explanation, asked: Asked) -> dict[str, Any]:
         if explanation.from_text:
             about["layers"] = [_facts(explanation, label) for label in explanation.maps]
             about["traces"] = [*explanation.examples(), explanation.loss]
-    else:
+        about["attribution"] = _attributed(explanation, explanation.attribution)
+    if asked.opened:
         trace = explanation.trace(asked.layer, asked.cell, asked.map)
         values = explanation.maps[asked.layer]
         about["layer"] = _facts(explanation, asked.layer)
@@ -58,6 +66,8 @@ def to_json(explanation: Explanation, asked: Asked) -> dict[str, Any]:
         else:
             about["values"] = values
         about["trace"] = trace
+    if asked.method:
+        about["attribution"] = _attributed(explanation, explanation.attribute(asked.method, asked.attributed))
     return about
 
 
@@ -83,7 +93,7 @@ HEADING = ("layer", "what", "leaves", "largest", "at", "zeros", "sees")
 """Of the table of layers."""
 
 
-def layers(explanation: Explanation) -> list[tuple[str, ...]]:
+def layer_rows(explanation: Explanation) -> list[tuple[str, ...]]:
     """A row a layer, in words: see HEADING. "at" is the place of the largest value."""
     by_name = explanation.network.sizes.by_name()
     rows: list[tuple[str, ...]] = []
@@ -100,7 +110,7 @@ def layers(explanation: Explanation) -> list[tuple[str, ...]]:
 
 def _layers(explanation: Explanation, stream: TextIO | None) -> list[str]:
     return [
-        *table(HEADING, layers(explanation), "<<<>>>>", stream),
+        *table(HEADING, layer_rows(explanation), "<<<>>>>", stream),
         "at: map, row and column of the largest value, counted from 0; sees: rows x columns of the picture",
     ]
 
@@ -157,3 +167,38 @@ def chosen(asked: Asked, place: tuple[int, ...]) -> str:
     if asked.map is None:
         return f"{where}: of all maps, map {place[0]} is largest there"
     return where if asked.cell is not None else f"{where}, the largest of this map"
+
+
+# ---- attribution -----------------------------------------------------------------------------------------------------
+
+
+def decided(explanation: Explanation, found: Attribution) -> list[str]:
+    """An attribution as lines: the map in signs, its checks, and whether to believe it."""
+    at = f", at {found.label}: {found.why_label}" if found.label else ""
+    out = [f"{found.method} for {explanation.classifier.classes[found.target]}{at}", *heat(found.map)]
+    rows = [(check.name, f"{check.value:.4g}", check.needed, "passed" if check.passed else "failed")
+            for check in found.checks]  # fmt: skip
+    out += table(("check", "value", "needed", ""), rows, "<><<")
+    out.append("every check is passed" if found.trusted else f"not trustworthy: {found.why_not}")
+    return out
+
+
+def heat(map: NDArray[np.float32]) -> list[str]:
+    """A map (H, W) as lines of signs, the denser the larger; what is not above 0 is empty."""
+    high, wide = min(_HIGH, map.shape[0]), min(_WIDE, map.shape[1])
+    rows, columns = (np.array_split(np.arange(n), k) for n, k in zip(map.shape, (high, wide), strict=True))
+    cells = np.array([[map[np.ix_(r, c)].mean() for c in columns] for r in rows])
+    top = cells.max()
+    if not top > 0:
+        return []
+    shades = np.clip(np.rint(cells / top * (len(_SHADES) - 1)), 0, len(_SHADES) - 1).astype(int)
+    edge = "+" + "-" * wide + "+"
+    return [edge, *("|" + "".join(_SHADES[shade] for shade in row) + "|" for row in shades), edge]
+
+
+def _attributed(explanation: Explanation, found: Attribution) -> dict[str, Any]:
+    return {
+        "method": found.method, "layer": found.label, "why_layer": found.why_label,
+        "target": explanation.classifier.classes[found.target], "trusted": found.trusted, "why_not": found.why_not,
+        "checks": [vars(check) for check in found.checks], "map": found.map,
+    }  # fmt: skip

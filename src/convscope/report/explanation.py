@@ -13,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope import files
+from convscope.explain.attribute import Attribution
 from convscope.explain.explanation import Asked, Explanation
 from convscope.explain.trace import Trace
 from convscope.notation import brief, parse
-from convscope.report import frame
+from convscope.report import attribution, frame
 from convscope.report import trace as traces
-from convscope.report.explained import HEADING, chosen, layers
+from convscope.report.explained import HEADING, chosen, layer_rows
 from convscope.report.markup import Markup, join, tag
 from convscope.report.numbers import plural, probability, short_score
 from convscope.report.pictures import as_seen, data_uri, photo_uri
 from convscope.report.trace_text import title
 
-STYLES = ("explanation.css", traces.STYLE)
+STYLES = ("explanation.css", traces.STYLE, attribution.STYLE)
 LIKELY = 5  # classes named with their probability
 FOLDED = 24  # a longer table of layers is folded away
 NUMBERS = 32  # a picture of so many rows and columns is also shown as its numbers
@@ -64,11 +65,12 @@ def text(explanation: Explanation, asked: Asked | None = None) -> str:
 def parts(explanation: Explanation, asked: Asked) -> list[Part]:
     """The sections in their order."""
     if asked.whole:
-        found = [_input(explanation)]
-        if explanation.from_text:
-            found += [_layers(explanation), _arithmetic(explanation)]
-        return found
-    return [_cell(explanation, asked)]
+        layers = [_layers(explanation), _arithmetic(explanation)] if explanation.from_text else []
+        return [_input(explanation), *layers, _decides(explanation, explanation.attribution)]
+    found = [_cell(explanation, asked)] if asked.opened else []
+    if asked.method:
+        found.append(_decides(explanation, explanation.attribute(asked.method, asked.attributed)))
+    return found
 
 
 # ---- what it says ----------------------------------------------------------------------------------------------------
@@ -210,7 +212,7 @@ def _layers(explanation: Explanation) -> Part:
     rows = [
         tag("tr", tag("th", row[0], scope="row"), tag("td", tag("code", row[1])), tag("td", row[2].replace("x", "×")),
             *(tag("td", cell.replace(" x ", " × ").replace("-", "−"), class_="num") for cell in row[3:]))
-        for row in layers(explanation)
+        for row in layer_rows(explanation)
     ]  # fmt: skip
     table = tag("div", tag("table", tag("thead", heading), tag("tbody", *rows), class_="layers"), class_="wide")
     if len(rows) > FOLDED:
@@ -272,3 +274,17 @@ def _where(explanation: Explanation, trace: Trace) -> Markup:
         cell = (row, column, row + 1, column + 1)
         figures.append(tag("figure", boxed(map[0], cell, said), tag("figcaption", tag("b", "Where it stands"), ends)))
     return tag("div", *figures, class_="way places")
+
+
+# ---- what decides ----------------------------------------------------------------------------------------------------
+
+
+def _decides(explanation: Explanation, found: Attribution) -> Part:
+    """The attribution with its checks."""
+    target = explanation.classifier.classes[found.target]
+    note = (
+        f"Which part of the picture speaks for {target}. Such a map convinces whether or not it is true: so it is "
+        "checked, and it says where it failed."
+    )
+    body = attribution.section(found, explanation.picture, explanation.classifier.classes)
+    return Part("attribution", "Which pixels decide", note, body)
