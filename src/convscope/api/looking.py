@@ -12,6 +12,7 @@ from torch import Tensor
 from convscope import recipe
 from convscope.classifier import Classifier, Picture, as_pictures
 from convscope.data.decode import decode
+from convscope.data.preprocess import Preprocess
 from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
 from convscope.evaluate import seen
@@ -61,7 +62,7 @@ def explain(
     _check(picture)
     fitted = classifier.fitted(picture)
     name = Path(picture).name if isinstance(picture, str | Path) else ""
-    return Explanation(classifier, fitted, name, _given(picture), wanted)
+    return Explanation(classifier, fitted, name, _given(picture, classifier.preprocess), wanted)
 
 
 def _check(picture: Picture) -> None:
@@ -74,12 +75,10 @@ def _check(picture: Picture) -> None:
         )
 
 
-def _given(picture: Picture) -> Given:
+def _given(picture: Picture, of: Preprocess) -> Given:
     """The picture as it came, made small for showing."""
-    if isinstance(picture, str | Path):
-        decoded = decode(Path(picture))
-    elif isinstance(picture, Image.Image):
-        decoded = decode(picture)
+    if isinstance(picture, str | Path | Image.Image):
+        decoded = decode(picture, background=of.background)
     else:
         array = as_pictures(picture)[0]  # (H, W, 1 or 3)
         decoded = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
