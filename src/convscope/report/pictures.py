@@ -23,6 +23,15 @@ def photo_uri(pixels: NDArray[np.uint8]) -> str:
     return _uri(pixels, "JPEG", quality=88)
 
 
+def coloured_uri(levels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> str:
+    """Places (h, w) uint8 in a palette (at most 256, 3) as "data:image/png;base64,...": a byte each."""
+    image = Image.fromarray(np.ascontiguousarray(levels))
+    image.putpalette(palette.tobytes())
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
 def _uri(pixels: NDArray[np.uint8], kind: str, **settings: Any) -> str:
     pixels = np.asarray(pixels)
     if pixels.ndim != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:

@@ -1,0 +1,179 @@
+"""Feature maps and kernels as pictures: each layer's side by side in one picture, blue above 0, orange below.
+
+Knows colours and how much of a large layer a page has room for. What the numbers are, `explain` knows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.report.markup import Markup, join, tag
+from convscope.report.numbers import plural
+from convscope.report.pictures import coloured_uri, data_uri
+
+STYLE = "maps.css"
+MAPS = 32  # of a layer, side by side
+LARGEST = 64  # cells across a map; a larger one is shown as means of blocks
+MANY = 60  # of so many layers those that only change single numbers are left out
+_SMALLER = 32  # cells across a map where there are that many
+_WIDE = 560  # pixels that a row of maps takes
+_SINGLE = frozenset({"relu", "relu6", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky", "bn", "dropout", "scale",
+                     "identity", "flatten", "lrn"})  # fmt: skip
+_GAP = 128  # the palette's middle is 0; what lies between the maps is not in it
+
+
+def _palette() -> NDArray[np.uint8]:
+    """(256, 3): orange for -1, white for 0, blue for 1; the last is what lies between maps."""
+    ends = np.array([[204, 70, 20], [255, 255, 255], [31, 95, 208]], np.float64)
+    share = np.linspace(0, 2, 255)
+    colours = [np.interp(share, [0, 1, 2], ends[:, channel]) for channel in range(3)]
+    return np.concatenate([np.stack(colours, 1).round(), [[_GAP, _GAP, _GAP]]]).astype(np.uint8)
+
+
+PALETTE = _palette()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Maps side by side: uint8 (H, W), places in PALETTE; shown, of how many; the value of the strongest colour."""
+
+    levels: NDArray[np.uint8]
+    shown: int
+    of: int
+    strongest: float
+
+
+def sheet(maps: NDArray[np.float32], most: int = MAPS, largest: int = LARGEST, columns: int = 0) -> Sheet:
+    """maps: (M, h, w) to one sheet of the first `most`, each at most `largest` cells across, a cell apart.
+
+    All are coloured on one scale, that of the largest absolute value of those shown; what isn't finite counts as 0.
+    """
+    values = np.nan_to_num(np.asarray(maps[:most], np.float32), posinf=0.0, neginf=0.0)
+    values = np.stack([_smaller(one, largest) for one in values])
+    strongest = float(np.abs(values).max(initial=0.0))
+    levels = np.rint(127 + values * (127 / strongest if strongest > 0 else 0)).astype(np.uint8)
+    count, high, wide = levels.shape
+    columns = columns or min(count, max(4, 16 if wide <= _SMALLER else 8))
+    rows = math.ceil(count / columns)
+    out = np.full((rows * (high + 1) - 1, min(columns, count) * (wide + 1) - 1), 255, np.uint8)
+    for number, one in enumerate(levels):
+        top, left = (number // columns) * (high + 1), (number % columns) * (wide + 1)
+        out[top : top + high, left : left + wide] = one
+    return Sheet(out, count, len(maps), strongest)
+
+
+def _smaller(values: NDArray[np.float32], largest: int) -> NDArray[np.float32]:
+    """(h, w) as means of blocks, so that at most `largest` are left in a row or column; what fits stays as it is."""
+    step = math.ceil(max(values.shape) / largest)
+    if step <= 1:
+        return values
+    high, wide = (math.ceil(n / step) for n in values.shape)
+    padded = np.full((high * step, wide * step), np.nan, np.float32)
+    padded[: values.shape[0], : values.shape[1]] = values
+    found: NDArray[np.float32] = np.nanmean(padded.reshape(high, step, wide, step), axis=(1, 3))
+    return found
+
+
+def picture(found: Sheet, name: str) -> Markup:
+    """The sheet as an image, its cells enlarged without blur; `name` is what a screen reader says."""
+    wide = found.levels.shape[1]
+    scale = max(1, min(12, _WIDE // wide))
+    return tag("img", src=coloured_uri(found.levels, PALETTE), alt=name, class_="pixels sheet",
+               style=f"width:{scale * wide}px", loading="lazy")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A layer of the strip: its label, its notation, its kind, and what leaves it: (M, h, w) or (units,)."""
+
+    label: str
+    text: str
+    kind: str
+    values: NDArray[np.float32]
+
+
+def strip(layers: Iterable[Line], classes: tuple[str, ...] = ()) -> Markup:
+    """Every layer's maps, from the picture to the answer; a vector is one row of cells.
+
+    classes: the names of the last layer's units. Of a network of more than MANY layers, those that change single
+    numbers only (activations, normalisation) are left out, and the strip says so.
+    """
+    every = list(layers)
+    kept = [one for one in every if len(every) <= MANY or one.kind not in _SINGLE]
+    largest = LARGEST if len(every) <= MANY else _SMALLER
+    most = MAPS if len(every) <= MANY else MAPS // 2
+    rows = [_row(one, most, largest) for one in kept]
+    said: list[object] = []
+    if len(kept) < len(every):
+        left = plural(len(every) - len(kept), "layer")
+        said.append(tag("p", f"{left} that change single numbers only are left out here.", class_="quiet"))
+    if classes and kept and kept[-1].values.shape == (len(classes),):
+        said.append(tag("p", f"The last row is the answer: {', '.join(classes[:20])}"
+                        + (" ..." if len(classes) > 20 else ""), class_="quiet"))  # fmt: skip
+    return tag("div", legend(), *rows, *said, class_="strip")
+
+
+def _row(line: Line, most: int, largest: int) -> Markup:
+    values = line.values
+    if values.ndim == 1:
+        found = sheet(values[:, None, None], most=min(len(values), 256), columns=min(len(values), 64))
+        size, kind = str(len(values)), "unit"
+    else:
+        found = sheet(values, most, largest)
+        size, kind = f"{values.shape[1]} × {values.shape[2]} × {values.shape[0]}", "map"
+    shown = f"the first {found.shown} of {found.of} {kind}s" if found.shown < found.of else plural(found.of, kind)
+    said = f"{shown}; the strongest colour is ±{found.strongest:.3g}"
+    about = tag("div", tag("b", line.label), tag("code", line.text), tag("span", size), class_="which")
+    return tag("figure", about, tag("div", picture(found, f"{line.label}: {shown}"), class_="wide"),
+               tag("figcaption", said), class_="layer")  # fmt: skip
+
+
+def legend() -> Markup:
+    """What the colours mean."""
+    blocks = [tag("i", style=f"background:rgb({','.join(map(str, PALETTE[place]))})") for place in range(0, 255, 2)]
+    return tag("p", "below 0 ", tag("span", *blocks, class_="scale-of-colours", aria_hidden="true"), " above 0; "
+               "white is 0. Each layer has a scale of its own.", class_="quiet")  # fmt: skip
+
+
+def kernels(weight: NDArray[np.float32], label: str) -> Markup:
+    """The kernels of a convolution: (M, C, kh, kw). Of three channels each kernel is one picture in colour; else one
+    row a kernel, a picture a channel, as many as there is room for."""
+    count, channels, high, wide = weight.shape
+    if channels == 3:
+        shown = min(count, 2 * MAPS)
+        return join((_in_colour(weight[:shown], label), _told(shown, count, "kernel", "each in red, green and blue")))
+    if channels == 1:
+        shown = min(count, 2 * MAPS)
+        found = sheet(weight[:shown, 0], most=shown, columns=min(shown, 16))
+        words = f"the strongest colour is ±{found.strongest:.3g}"
+        return join((legend(), picture(found, f"the kernels of {label}"), _told(shown, count, "kernel", words)))
+    across, down = min(channels, 16), min(count, 8)
+    found = sheet(weight[:down, :across].reshape(-1, high, wide), most=across * down, columns=across)
+    words = f"a row each, {plural(across, 'channel')} of {channels}; the strongest colour is ±{found.strongest:.3g}"
+    return join((legend(), picture(found, f"kernels of {label}"), _told(down, count, "kernel", words)))
+
+
+def _in_colour(weight: NDArray[np.float32], label: str) -> Markup:
+    """(M, 3, kh, kw) as one picture: grey is 0, on one scale for all."""
+    strongest = float(np.abs(weight).max(initial=0.0)) or 1.0
+    values = np.rint(128 + weight * (127 / strongest)).clip(0, 255).astype(np.uint8)
+    columns = min(len(values), 16)
+    high, wide = weight.shape[2:]
+    rows = math.ceil(len(values) / columns)
+    out = np.full((3, rows * (high + 1) - 1, columns * (wide + 1) - 1), 255, np.uint8)
+    for number, one in enumerate(values):
+        top, left = (number // columns) * (high + 1), (number % columns) * (wide + 1)
+        out[:, top : top + high, left : left + wide] = one
+    scale = max(1, min(12, _WIDE // out.shape[2]))
+    return tag("img", src=data_uri(out), alt=f"the kernels of {label}", class_="pixels sheet",
+               style=f"width:{scale * out.shape[2]}px")  # fmt: skip
+
+
+def _told(shown: int, count: int, word: str, words: str) -> Markup:
+    some = f"the first {shown} of {count} {word}s" if shown < count else plural(count, word)
+    return tag("p", f"{some}, {words}", class_="quiet")
