@@ -292,7 +292,8 @@ def test_a_channels_numbers_are_spread_beside_a_values() -> None:
         ({"std": (-1.0,)}, r"std must be above 0\. Got -1"),
         ({"per_picture": 1}, r"per_picture must be true or false\. Got 1"),
         ({"per_picture": True, "mean": (0.5,)}, r"per_picture takes the place of mean and std\. Leave these out"),
-        ({"manner": "mnist"}, r"unknown manner 'mnist'\. There is none yet: leave it out"),
+        ({"manner": "mnits"}, r"unknown manner 'mnits', did you mean 'mnist'\? These exist: mnist"),
+        ({"manner": "mnist", "channels": 3}, r"a manner is for grey pictures: channels must be 1 with manner 'mnist'"),
         ({"crop_to": (24,)}, r"crop_to must be height and width"),
         ({"crop_to": (29, 24)}, r"crop_to must not be larger than size\. Got crop_to 29 x 24 and size 28 x 28"),
         ({"crop_to": (24, 24), "mean": (0.1,) * 784}, r"one mean for each value can't go with crop_to"),
@@ -318,7 +319,8 @@ def test_values_that_cannot_be_used(changes: dict[str, Any], message: str) -> No
         ({"size": [2, 2], "channels": 1, "std": [1e999]}, r"std must be a list of numbers"),
         ({"size": [2, 2], "channels": 1, "fit": ["pad"]}, r"unknown fit"),
         ({"size": [2, 2], "channels": [1]}, r"channels must be 1"),
-        ({"size": [2, 2], "channels": 1, "manner": 3}, r"unknown manner 3"),
+        ({"size": [2, 2], "channels": 1, "manner": 3}, r"unknown manner '3'"),
+        ({"size": [2, 2], "channels": 1, "manner": {"a": 1}}, r"unknown manner"),
     ],
 )
 def test_records_from_strangers(record: Any, message: str) -> None:

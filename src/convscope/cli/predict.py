@@ -23,6 +23,7 @@ def command(
     csv: Annotated[str, Option(help="write a table of path, label and every probability to this file")] = "",
     top: Annotated[int, Option(min=1, help="how many classes to name for each picture")] = 3,
     json: Annotated[bool, Option("--json", help="print one JSON object a picture")] = False,
+    as_is: Annotated[bool, Option("--as-is", help="don't bring pictures to the data set's own manner first")] = False,
 ) -> int:
     """Carry it out; see HELP."""
     from convscope import api
@@ -31,6 +32,8 @@ def command(
     from convscope.report.text import json_line, say
 
     classifier = api.load(model)
+    if as_is:
+        classifier.preprocess = classifier.preprocess.replace(manner=None)
     named, found = _paths(pictures)
     unreadable: list[tuple[str, str]] = []
     others: list[str] = []  # what lies in a folder and claims to be no picture

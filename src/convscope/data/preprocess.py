@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.data.decode import MAX_PIXELS, Fit, Source, decode, scaled_size
+from convscope.data.manner import MANNERS, bring
 from convscope.data.modes import WHITE, Colour
 from convscope.errors import ConvscopeError, unknown
 
@@ -33,6 +34,9 @@ How = Literal["channel", "position-range"]
 # with antialiasing. `decode` keeps the same distance with JPEG, so that the last step is always this one.
 _REDUCING_GAP = 2.0
 
+# A manner looks for strokes in the whole picture: JPEG may shrink a photograph to about this, no further.
+_ALL_THE_INK = (480, 480)
+
 
 @dataclasses.dataclass(frozen=True, init=False)
 class Preprocess:
@@ -44,7 +48,8 @@ class Preprocess:
     mean, std: in units of pixel / 255, one a channel or one for each of the C x H x W values; () is 0 and 1.
     per_picture: each picture is standardised by itself instead, (x - mean) / max(deviation, 1 / sqrt(values)) with x in
         0..255 (TensorFlow's per_image_standardization); mean and std are left out then.
-    manner: what brings a picture from outside to the data set's own manner; None is nothing, and there is no other yet.
+    manner: what brings a picture from outside to the data set's own manner, by its name in `manner.MANNERS`; None is
+        nothing. A data set's own pictures are stored by a record without it.
     crop_to: (height, width) of the window of a stored picture that the network sees: in training a random one
         (`Augment`), else the middle one. None is all of it.
     background: what shows through where a picture is transparent.
@@ -94,7 +99,12 @@ class Preprocess:
         if type(self.per_picture) is not bool:
             raise ConvscopeError(f"per_picture must be true or false. Got {self.per_picture!r}.")
         if self.manner is not None:
-            raise ConvscopeError(f"unknown manner {self.manner!r}. There is none yet: leave it out.")
+            if type(self.manner) is not str or self.manner not in MANNERS:
+                raise ConvscopeError(unknown("manner", str(self.manner), tuple(MANNERS)))
+            if self.channels != 1:
+                raise ConvscopeError(
+                    f"a manner is for grey pictures: channels must be 1 with manner {self.manner!r}. Got 3."
+                )
         if self.crop_to is not None and (self.crop_to[0] > self.size[0] or self.crop_to[1] > self.size[1]):
             window, whole = (f"{height} x {width}" for height, width in (self.crop_to, self.size))
             raise ConvscopeError(f"crop_to must not be larger than size. Got crop_to {window} and size {whole}.")
@@ -161,8 +171,9 @@ class Preprocess:
 
     def read(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """A picture file, fitted: uint8 (C, H, W). The one way from a file to a network. Raises UnreadablePicture."""
+        target = self.size if self.manner is None else _ALL_THE_INK
         return self._stored(
-            decode(source, target=self.size, fit=self.fitting, max_pixels=max_pixels, background=self.background)
+            decode(source, target=target, fit=self.fitting, max_pixels=max_pixels, background=self.background)
         )
 
     def fit(self, picture: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -179,6 +190,8 @@ class Preprocess:
         """A decoded picture, "L" or "RGB", in this record's size and channels."""
         if self.channels == 1 and picture.mode == "RGB":
             picture = picture.convert("L")
+        if self.manner is not None:
+            picture = bring(self.manner, picture, self.size)
         pixels = np.asarray(self._scaled(picture))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # (1 or 3, h, w)
         stored = np.full((self.channels, *self.size), PAD_VALUE, np.uint8)
