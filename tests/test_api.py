@@ -197,6 +197,21 @@ def test_a_picture_is_looked_into(run: cs.Run, digits: DataSet, tmp_path: Path) 
         looked.save(tmp_path / "page.html", cell=(3, 4))
 
 
+def test_what_a_manner_did_is_told(run: cs.Run) -> None:
+    clf = cs.load(run.path)
+    clf.preprocess = clf.preprocess.replace(manner="mnist")
+    paper = np.full((60, 80), 230, np.uint8)
+    paper[10:50, 35:42] = 40
+    looked = cs.explain(clf, paper)
+    assert looked.given is not None
+    assert len(looked.given.steps) > 2
+    assert np.array_equal(looked.given.steps[-1][1], looked.picture)
+    plain = cs.explain(clf, paper, as_is=True)
+    assert plain.given is not None
+    assert plain.given.steps == ()
+    assert plain.picture.mean() > looked.picture.mean()
+
+
 def test_a_score(run: cs.Run, digits: DataSet) -> None:
     found = cs.evaluate(run.classifier, digits.test)
     assert isinstance(found, cs.Score)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from convscope import recipe
 from convscope.classifier import Classifier, Picture, as_pictures
+from convscope.data import manner
 from convscope.data.decode import decode
 from convscope.data.preprocess import Preprocess
 from convscope.data.progress import Progress
@@ -46,6 +48,7 @@ def explain(
     picture: Picture | None = None,
     *,
     target: str | int | None = None,
+    as_is: bool = False,
     progress: Progress | None = None,
 ) -> Explanation:
     """Look into a classifier with one picture: `.prediction`, `.maps`, `.kernels("conv1")`, `.trace("conv1")`,
@@ -53,8 +56,10 @@ def explain(
 
     picture: as `Classifier.predict` takes one; without it, the first validation picture of the run that the classifier
     lies in. target: the class, by name or number, that gradients and attributions speak of; unless given, the one that
-    the network says. Raises ConvscopeError.
+    the network says. as_is: the picture isn't brought into the data set's own manner first. Raises ConvscopeError.
     """
+    if as_is:
+        classifier = replace(classifier, preprocess=classifier.preprocess.replace(manner=None))
     wanted = None if target is None else class_number(classifier.classes, target)
     if picture is None:
         fitted, name = _of_its_run(classifier, progress)
@@ -82,10 +87,13 @@ def _given(picture: Picture, of: Preprocess) -> Given:
     else:
         array = as_pictures(picture)[0]  # (H, W, 1 or 3)
         decoded = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+    steps: tuple[tuple[str, NDArray[np.uint8]], ...] = ()
+    if of.manner is not None:
+        steps = tuple((step.text, step.picture[None]) for step in manner.explain(of.manner, decoded, of.size))
     width, height = decoded.size
     decoded.thumbnail((_SHOWN, _SHOWN), Image.Resampling.BICUBIC)
     pixels = np.asarray(decoded)
-    return Given(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), height, width)
+    return Given(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), height, width, steps)
 
 
 def _of_its_run(classifier: Classifier, progress: Progress | None) -> tuple[NDArray[np.uint8], str]:

@@ -32,6 +32,9 @@ def command(
         str, Option(help="which pixels decide: gradcam, integrated-gradients or occlusion, with checks of each")
     ] = "",
     target: Annotated[str, Option(help="the class that gradients speak of; unless given, the one that is said")] = "",
+    as_is: Annotated[
+        bool, Option("--as-is", help="don't bring the picture to the data set's own manner first")
+    ] = False,
     json: Annotated[bool, Option("--json", help="print one JSON object")] = False,
 ) -> int:
     """Carry it out; see HELP."""
@@ -49,7 +52,7 @@ def command(
     asked.check()
     classifier = api.load(model)
     with Progress(sys.stderr, show=not json) as progress:
-        explanation = api.explain(classifier, picture or None, target=target or None, progress=progress)
+        explanation = api.explain(classifier, picture or None, target=target or None, as_is=as_is, progress=progress)
     if out:
         explanation.save(out, layer=asked.layer, cell=asked.cell, map=asked.map, method=asked.method)
     if json:
