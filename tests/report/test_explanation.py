@@ -95,7 +95,7 @@ def test_the_contents_name_every_section(page: str) -> None:
     found = read(page).found
     sections = [attributes["id"] for tag, attributes in found if tag == "section"]
     assert [attributes["href"] for tag, attributes in found if tag == "a"] == [f"#{name}" for name in sections]
-    assert sections == ["input", "layers", "arithmetic", "attribution"]
+    assert sections == ["input", "layers", "kernels", "arithmetic", "attribution"]
     assert all(attributes.get("alt") for tag, attributes in found if tag == "img")
 
 
@@ -125,6 +125,14 @@ def test_what_was_done_to_the_picture_is_shown() -> None:
     of.given = replace(of.given, steps=(("It was turned.", some(9, 9, 1)[None, :, :, 0]), ("And <cut>.", of.picture)))
     shown = words(text(of))
     assert "Step 1 It was turned. Step 2 And <cut>. As the network sees it" in shown
+
+
+def test_every_layer_has_its_maps(page: str, explanation: cs.Explanation) -> None:
+    strip = page[page.index('<div class="strip">') : page.index("in numbers</summary>")]
+    assert re.findall(r"<b>(.*?)</b>", strip) == list(explanation.maps)
+    for label, values in explanation.maps.items():
+        assert re.search(rf'alt="{label}: {len(values)} (maps|units)"', strip)
+    assert 'alt="the kernels of conv1"' in page
 
 
 def test_every_layer_has_a_row(page: str, explanation: cs.Explanation) -> None:
@@ -168,7 +176,7 @@ def test_the_numbers_of_a_cell_are_the_traces(explanation: cs.Explanation) -> No
     assert trace.gradient is not None
     assert f">{long(trace.gradient.value)}</output>" in page
     assert "conv1, map 2, row 3, column 4" in page
-    assert re.findall(r'<section id="(.*?)">', page) == ["arithmetic"]
+    assert re.findall(r'<section id="(.*?)">', page) == ["arithmetic", "maps", "kernels"]
 
 
 def test_what_a_cell_sees_is_framed(explanation: cs.Explanation) -> None:

@@ -17,7 +17,7 @@ from convscope.explain.attribute import Attribution
 from convscope.explain.explanation import Asked, Explanation
 from convscope.explain.trace import Trace
 from convscope.notation import brief, parse
-from convscope.report import attribution, frame
+from convscope.report import attribution, frame, maps
 from convscope.report import trace as traces
 from convscope.report.explained import HEADING, chosen, layer_rows
 from convscope.report.markup import Markup, join, tag
@@ -25,9 +25,8 @@ from convscope.report.numbers import plural, probability, short_score
 from convscope.report.pictures import as_seen, data_uri, photo_uri
 from convscope.report.trace_text import title
 
-STYLES = ("explanation.css", traces.STYLE, attribution.STYLE)
+STYLES = ("explanation.css", traces.STYLE, maps.STYLE, attribution.STYLE)
 LIKELY = 5  # classes named with their probability
-FOLDED = 24  # a longer table of layers is folded away
 NUMBERS = 32  # a picture of so many rows and columns is also shown as its numbers
 
 
@@ -65,9 +64,22 @@ def text(explanation: Explanation, asked: Asked | None = None) -> str:
 def parts(explanation: Explanation, asked: Asked) -> list[Part]:
     """The sections in their order."""
     if asked.whole:
-        layers = [_layers(explanation), _arithmetic(explanation)] if explanation.from_text else []
-        return [_input(explanation), *layers, _decides(explanation, explanation.attribution)]
-    found = [_cell(explanation, asked)] if asked.opened else []
+        found = [_input(explanation)]
+        if explanation.from_text:
+            first = explanation.convolutions()[:1]
+            found += [
+                _layers(explanation),
+                *(_kernels(explanation, label) for label in first),
+                _arithmetic(explanation),
+            ]
+        return [*found, _decides(explanation, explanation.attribution)]
+    found = []
+    if asked.opened:
+        found.append(_cell(explanation, asked))
+        if explanation.maps[asked.layer].ndim == 3:
+            found.append(_maps(explanation, asked.layer))
+        if asked.layer in explanation.convolutions():
+            found.append(_kernels(explanation, asked.layer))
     if asked.method:
         found.append(_decides(explanation, explanation.attribute(asked.method, asked.attributed)))
     return found
@@ -215,13 +227,36 @@ def _layers(explanation: Explanation) -> Part:
         for row in layer_rows(explanation)
     ]  # fmt: skip
     table = tag("div", tag("table", tag("thead", heading), tag("tbody", *rows), class_="layers"), class_="wide")
-    if len(rows) > FOLDED:
-        table = tag("details", tag("summary", f"All {len(rows)} layers"), table)
-    note = (
-        "What leaves every layer: its size (height × width × maps), its largest value and where that stands (map, row, "
-        "column, counted from 0), the share of zeros, and how much of the picture one of its numbers sees."
+    told = (
+        "leaves: height × width × maps; at: map, row and column of the largest value, counted from 0; sees: rows × "
+        "columns of the picture that one of its numbers hangs on."
     )
-    return Part("layers", "From the picture to the answer", note, table)
+    folded = tag("details", tag("summary", f"All {len(rows)} layers in numbers"), tag("p", told, class_="note"), table)
+    strip = maps.strip((_line(explanation, row[0], row[1]) for row in layer_rows(explanation)),
+                       explanation.classifier.classes)  # fmt: skip
+    note = "What leaves every layer: each map is a picture of where the layer found what it looks for."
+    return Part("layers", "From the picture to the answer", note, join((strip, folded)))
+
+
+def _line(explanation: Explanation, label: str, text: str) -> maps.Line:
+    item = explanation.network.sizes.by_name()[label].item
+    return maps.Line(label, text, getattr(item, "kind", ""), explanation.maps[label])
+
+
+def _maps(explanation: Explanation, label: str) -> Part:
+    """The maps of one layer."""
+    text = next(row[1] for row in layer_rows(explanation) if row[0] == label)
+    note = "What the layer makes of this picture: each map is a picture of where it found what it looks for."
+    return Part("maps", f"The maps of {label}", note, maps.strip([_line(explanation, label, text)]))
+
+
+def _kernels(explanation: Explanation, label: str) -> Part:
+    """The kernels of a convolution."""
+    weight = explanation.kernels(label)
+    height, width = weight.shape[2:]
+    note = f"What {label} looks for: each map comes from one kernel of {height} × {width} weights a channel."
+    body = maps.kernels(weight, label)
+    return Part("kernels", f"The kernels of {label}", note, body)
 
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------------
@@ -268,11 +303,13 @@ def _where(explanation: Explanation, trace: Trace) -> Markup:
     values = explanation.maps[trace.label]
     if values.ndim == 3:
         number, row, column = trace.place
-        map, low, high = as_seen(values[None, number : number + 1])
+        shown_map, low, high = as_seen(values[None, number : number + 1])
         said = f"Map {number} of {trace.label}, {values.shape[1]} × {values.shape[2]}"
         ends = f"{said}; black is {short(low)}, white {short(high)}"
         cell = (row, column, row + 1, column + 1)
-        figures.append(tag("figure", boxed(map[0], cell, said), tag("figcaption", tag("b", "Where it stands"), ends)))
+        figures.append(
+            tag("figure", boxed(shown_map[0], cell, said), tag("figcaption", tag("b", "Where it stands"), ends))
+        )
     return tag("div", *figures, class_="way places")
 
 
