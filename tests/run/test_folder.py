@@ -63,7 +63,7 @@ def test_the_names_of_the_files(folder: Run) -> None:
     paths = {value.name for name in dir(Run) if name.endswith("_path") for value in [getattr(folder, name)]}
     assert paths == {
         "recipe.toml", "split.csv", "plan.json", "environment.json", "log.jsonl", "looks.jsonl",
-        "model.safetensors", "checkpoint", "predictions.npz", "report.html",
+        "model.safetensors", "checkpoint", "predictions.npz", "report.html", "snapshots",
     }  # fmt: skip
     assert not any(":" in name for name in paths)
 

@@ -163,9 +163,9 @@ def carry_out(
         said.append("this processor has no bfloat16 of its own, so it is slow here. Faster: --set precision=auto")
     train = resolved.train.model_copy(update={"precision": plan["precision"]})
     resolved = resolved.model_copy(update={"train": train})
-    loop = Loop(Job(realised.network, realised.data, resolved, None, where, stop, plan))
+    loop = Loop(Job(realised.network, realised.data, resolved, device=where, stop=stop, plan=plan))
     folder = Run.create(out)  # nothing is left behind by what can't begin
-    loop.job.checkpoints = folder.checkpoint_path
+    loop.job.checkpoints, loop.job.snapshots = folder.checkpoint_path, folder.snapshots_path
     if folder.path != out:
         said.append(f"{out} exists, so the run is in {folder.path}")
     folder.write_recipe(recipe.to_toml(resolved))
@@ -250,7 +250,8 @@ def resume(
     elif saved is None and kept.from_:
         notes.append(begin.from_model(kept.from_, realised.network, dataset.classes)[0])
     where = kernels.device(device)
-    loop = Loop(Job(realised.network, dataset, kept, folder.checkpoint_path, where, stop, folder.plan))
+    places = folder.checkpoint_path, folder.snapshots_path
+    loop = Loop(Job(realised.network, dataset, kept, *places, where, stop, folder.plan))
     if saved is not None:
         loop.resume(saved)
     first = transfer.records(loop, trained.sha256, 0.0, progress) if trained is not None else ()
@@ -313,6 +314,8 @@ def _train(
             yield Note(f"{_whose(loop.best_epoch)} are kept: the lowest validation loss")
     if stopped is not None and stopped.reason == "interrupted":
         return
+    if resolved.train.snapshots and not folder.snapshots_path.is_dir():
+        yield Note("there are no snapshots: nothing but the last layer learned, and that came before the first step")
     classifier = Classifier(loop.result, dataset.preprocess, dataset.classes)
     classifier.score = {"data": resolved.data, "data_sha256": dataset.sha256, "run": folder.path.name}
     said, chance = None, ""

@@ -201,10 +201,11 @@ class Classifier:
 
     # ---- save and load -----------------------------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, more: Mapping[str, Any] | None = None) -> None:
         """One `.safetensors` file: weights, and in its header network, preprocessing, classes, score and versions.
 
-        Raises ModelError where a weight isn't finite; the old file stays whole on any failure.
+        more: what else stands in the header, as JSON. Raises ModelError where a weight isn't finite; the old file stays
+        whole on any failure.
         """
         own = not isinstance(self.network, Network)
         tensors = model_file.tensors_of(self.network)
@@ -217,6 +218,7 @@ class Classifier:
             "preprocess": self.preprocess.to_json(),
             "score": self.score,
             "made_with": self.made_with,
+            **(more or {}),
         }
         files.write_bytes(Path(path), model_file.pack(tensors, header))
 

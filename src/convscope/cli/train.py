@@ -54,6 +54,9 @@ def command(
     plain: Annotated[
         bool, Option("--plain", help="PyTorch as it comes: float32, without this machine's fast ways")
     ] = False,
+    snapshots: Annotated[
+        bool, Option("--snapshots", help="keep the weights of up to 32 moments, to see how they changed")
+    ] = False,
     resume: Annotated[str, Option(help="go on with an interrupted run's folder")] = "",
     quiet: Annotated[bool, Option("--quiet", "-q", help="print the score only")] = False,
     json: Annotated[bool, Option("--json", help="print the records, one JSON object a line")] = False,
@@ -71,6 +74,8 @@ def command(
         if channels:
             settings["input.channels"] = channels
     settings |= read_settings(set_ or [])
+    if snapshots:
+        settings["train.snapshots"] = True
     if resume and (x or settings.keys() - {"data"} or out or plain):
         raise ConvscopeError(
             "--resume goes on with a run as it was begun: give nothing beside it but --device, --quiet, --json, and "

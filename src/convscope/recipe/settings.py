@@ -170,6 +170,12 @@ class TrainSettings(Settings):
         description="the share kept, a step, by the moving average of the weights that is the result; 0 is off",
     )
 
+    snapshots: bool = Field(
+        default=False,
+        description="keep the weights of at most 32 moments, evenly apart, in the run's `snapshots/`; the first and "
+        "the last are among them",
+    )
+
     @field_validator("thaw")
     @classmethod
     def _thaw_is_a_label(cls, word: str) -> str:

@@ -21,6 +21,7 @@ from convscope.run.records import (
     from_json,
     to_json,
 )
+from convscope.run.snapshots import Snapshot
 
 __all__ = [
     "KINDS",
@@ -32,6 +33,7 @@ __all__ = [
     "Record",
     "Run",
     "Saved",
+    "Snapshot",
     "Started",
     "Step",
     "Stopped",

@@ -11,6 +11,7 @@ from convscope import files
 from convscope.errors import ConvscopeError
 from convscope.run.machine import environment, now
 from convscope.run.records import Epoch, Record, Step, Tested, from_json, to_json
+from convscope.run.snapshots import Snapshot, snapshots_in
 
 
 class Run:
@@ -70,6 +71,10 @@ class Run:
     @property
     def checkpoint_path(self) -> Path:
         return self.path / "checkpoint"
+
+    @property
+    def snapshots_path(self) -> Path:
+        return self.path / "snapshots"
 
     @property
     def predictions_path(self) -> Path:
@@ -167,6 +172,11 @@ class Run:
         """One record an epoch: where a resumed run went through an epoch again, the later one."""
         latest = {record.epoch: record for record in self.records if isinstance(record, Epoch)}
         return [latest[number] for number in sorted(latest)]
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """The moments whose weights were kept, by their steps; [] unless the training had `--snapshots`."""
+        return snapshots_in(self.snapshots_path)
 
     def looks_at(self, split: str) -> int:
         """How many times the split was looked at."""

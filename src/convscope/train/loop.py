@@ -33,6 +33,7 @@ from convscope.recipe import Recipe
 from convscope.run import Diagnosis, Epoch, Forecast, Note, Record, Saved, Step, Stopped
 from convscope.train import checkpoint, first_step, forecast, freeze, loss, nonfinite, optim, schedule
 from convscope.train.batches import Batches
+from convscope.train.moments import Moments
 
 _SAVE_EVERY_SECONDS = 20.0
 _LOOKED_AT = 128
@@ -43,12 +44,14 @@ _SAVE_SHARE = 0.05
 
 @dataclass
 class Job:
-    """One training: what is trained, on what, how, and where its checkpoints go (None: nowhere, or not yet known)."""
+    """One training: what is trained, on what, how, and where its checkpoints and snapshots go (None: nowhere, or not
+    yet known)."""
 
     network: nn.Module
     data: DataSet
     recipe: Recipe
     checkpoints: Path | None = None
+    snapshots: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     stop: Callable[[], bool] = lambda: False
     plan: dict[str, Any] = field(default_factory=kernels.plan)
@@ -205,6 +208,10 @@ class Loop:
             self.total_steps / self.batches.an_epoch, self.total_steps, self._memory(),
         )  # fmt: skip
         save_at = self.elapsed + _SAVE_EVERY_SECONDS
+        wanted = self.job.snapshots if self.settings.snapshots else None
+        moments = Moments(wanted, self.step, self.total_steps) if wanted is not None else None
+        if moments is not None and not self.step:
+            yield from self._kept(moments)
         while self.step < self.total_steps and not self.reason:
             epoch = self.epoch
             freeze.stop(self.network, self.freezes, epoch)
@@ -220,10 +227,14 @@ class Loop:
                 yield self._one_step(rows, epoch)
                 if self.step >= self.total_steps:
                     break
+                if moments is not None and moments.due(self.step):
+                    yield from self._kept(moments)
             if not self._interrupted and self.sums["n"]:
                 yield self._end_of_epoch(epoch)
         if self._interrupted:
             yield from self.save(must=True)
+        elif moments is not None:
+            yield from self._kept(moments, last=True)
         yield Stopped(self.reason or self._planned_end(), self.step, self.step // self.batches.an_epoch)
 
     @property
@@ -295,6 +306,17 @@ class Loop:
                     mean.lerp_(now, share)
                 else:
                     mean.copy_(now)
+
+    def _kept(self, moments: Moments, last: bool = False) -> Iterator[Note]:
+        """A snapshot of the weights that would predict now: those of the average where there is one."""
+        self._check_weights()
+        current = self.average if self.average is not None else self.network
+        which = "trained" if self.average is None else "average"
+        classifier = Classifier(current, self.preprocess, self.job.data.classes)
+        note = moments.keep(classifier, self.step, self.step / self.batches.an_epoch, which, last)
+        self._tick()
+        if note is not None:
+            yield note
 
     def _diverged(self, what: str, x: Tensor) -> nonfinite.Diverged:
         with self._drawn(self.step):
