@@ -21,18 +21,20 @@ MAPS = 32  # of a layer, side by side
 LARGEST = 64  # cells across a map; a larger one is shown as means of blocks
 MANY = 60  # of so many layers those that only change single numbers are left out
 _SMALLER = 32  # cells across a map where there are that many
-_WIDE = 560  # pixels that a row of maps takes
+_WIDE = 800  # pixels that a row of maps takes at most
+_MAP, _UNIT = 48, 16  # pixels across a map, and across one that is a single number
+_APART = 2  # pixels between maps
 _SINGLE = frozenset({"relu", "relu6", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky", "bn", "dropout", "scale",
                      "identity", "flatten", "lrn"})  # fmt: skip
-_GAP = 128  # the palette's middle is 0; what lies between the maps is not in it
+_BETWEEN = 255  # the place in the palette of what lies between maps: nothing is drawn there
 
 
 def _palette() -> NDArray[np.uint8]:
-    """(256, 3): orange for -1, white for 0, blue for 1; the last is what lies between maps."""
+    """(255, 3): orange for -1, white for 0, blue for 1."""
     ends = np.array([[204, 70, 20], [255, 255, 255], [31, 95, 208]], np.float64)
     share = np.linspace(0, 2, 255)
     colours = [np.interp(share, [0, 1, 2], ends[:, channel]) for channel in range(3)]
-    return np.concatenate([np.stack(colours, 1).round(), [[_GAP, _GAP, _GAP]]]).astype(np.uint8)
+    return np.stack(colours, 1).round().astype(np.uint8)
 
 
 PALETTE = _palette()
@@ -40,7 +42,8 @@ PALETTE = _palette()
 
 @dataclass(frozen=True)
 class Sheet:
-    """Maps side by side: uint8 (H, W), places in PALETTE; shown, of how many; the value of the strongest colour."""
+    """Maps side by side: uint8 (H, W) in pixels of the page, places in PALETTE or _BETWEEN; shown, of how many; the
+    value of the strongest colour."""
 
     levels: NDArray[np.uint8]
     shown: int
@@ -49,7 +52,7 @@ class Sheet:
 
 
 def sheet(maps: NDArray[np.float32], most: int = MAPS, largest: int = LARGEST, columns: int = 0) -> Sheet:
-    """maps: (M, h, w) to one sheet of the first `most`, each at most `largest` cells across, a cell apart.
+    """maps: (M, h, w) to one sheet of the first `most`, each of at most `largest` cells across, enlarged without blur.
 
     All are coloured on one scale, that of the largest absolute value of those shown; what isn't finite counts as 0.
     """
@@ -57,14 +60,23 @@ def sheet(maps: NDArray[np.float32], most: int = MAPS, largest: int = LARGEST, c
     values = np.stack([_smaller(one, largest) for one in values])
     strongest = float(np.abs(values).max(initial=0.0))
     levels = np.rint(127 + values * (127 / strongest if strongest > 0 else 0)).astype(np.uint8)
-    count, high, wide = levels.shape
-    columns = columns or min(count, max(4, 16 if wide <= _SMALLER else 8))
-    rows = math.ceil(count / columns)
-    out = np.full((rows * (high + 1) - 1, min(columns, count) * (wide + 1) - 1), 255, np.uint8)
-    for number, one in enumerate(levels):
-        top, left = (number // columns) * (high + 1), (number % columns) * (wide + 1)
-        out[top : top + high, left : left + wide] = one
-    return Sheet(out, count, len(maps), strongest)
+    across = max(levels.shape[1:])
+    cell = _UNIT if across == 1 else max(1, round(_MAP / across))
+    if columns:
+        cell = max(1, min(cell, (_WIDE // columns - _APART) // levels.shape[2]))
+    return Sheet(_beside(levels.repeat(cell, 1).repeat(cell, 2), columns), len(levels), len(maps), strongest)
+
+
+def _beside(pictures: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """(N, h, w) in rows of `columns`, 0: as many as there is room for; between them _BETWEEN."""
+    count, high, wide = pictures.shape
+    columns = min(count, columns or max(1, _WIDE // (wide + _APART)))
+    high, wide = high + _APART, wide + _APART
+    out = np.full((math.ceil(count / columns) * high - _APART, columns * wide - _APART), _BETWEEN, np.uint8)
+    for number, one in enumerate(pictures):
+        top, left = (number // columns) * high, (number % columns) * wide
+        out[top : top + one.shape[0], left : left + one.shape[1]] = one
+    return out
 
 
 def _smaller(values: NDArray[np.float32], largest: int) -> NDArray[np.float32]:
@@ -80,11 +92,9 @@ def _smaller(values: NDArray[np.float32], largest: int) -> NDArray[np.float32]:
 
 
 def picture(found: Sheet, name: str) -> Markup:
-    """The sheet as an image, its cells enlarged without blur; `name` is what a screen reader says."""
-    wide = found.levels.shape[1]
-    scale = max(1, min(12, _WIDE // wide))
-    return tag("img", src=coloured_uri(found.levels, PALETTE), alt=name, class_="pixels sheet",
-               style=f"width:{scale * wide}px", loading="lazy")  # fmt: skip
+    """The sheet as an image; `name` is what a screen reader says."""
+    address = coloured_uri(found.levels, PALETTE, nothing=_BETWEEN)
+    return tag("img", src=address, alt=name, class_="pixels sheet", width=found.levels.shape[1], loading="lazy")
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ def strip(layers: Iterable[Line], classes: tuple[str, ...] = ()) -> Markup:
 def _row(line: Line, most: int, largest: int) -> Markup:
     values = line.values
     if values.ndim == 1:
-        found = sheet(values[:, None, None], most=min(len(values), 256), columns=min(len(values), 64))
+        found = sheet(values[:, None, None], most=min(len(values), 256))
         size, kind = str(len(values)), "unit"
     else:
         found = sheet(values, most, largest)
@@ -149,7 +159,7 @@ def kernels(weight: NDArray[np.float32], label: str) -> Markup:
         return join((_in_colour(weight[:shown], label), _told(shown, count, "kernel", "each in red, green and blue")))
     if channels == 1:
         shown = min(count, 2 * MAPS)
-        found = sheet(weight[:shown, 0], most=shown, columns=min(shown, 16))
+        found = sheet(weight[:shown, 0], most=shown, columns=0)
         words = f"the strongest colour is ±{found.strongest:.3g}"
         return join((legend(), picture(found, f"the kernels of {label}"), _told(shown, count, "kernel", words)))
     across, down = min(channels, 16), min(count, 8)
@@ -162,16 +172,10 @@ def _in_colour(weight: NDArray[np.float32], label: str) -> Markup:
     """(M, 3, kh, kw) as one picture: grey is 0, on one scale for all."""
     strongest = float(np.abs(weight).max(initial=0.0)) or 1.0
     values = np.rint(128 + weight * (127 / strongest)).clip(0, 255).astype(np.uint8)
-    columns = min(len(values), 16)
-    high, wide = weight.shape[2:]
-    rows = math.ceil(len(values) / columns)
-    out = np.full((3, rows * (high + 1) - 1, columns * (wide + 1) - 1), 255, np.uint8)
-    for number, one in enumerate(values):
-        top, left = (number // columns) * (high + 1), (number % columns) * (wide + 1)
-        out[:, top : top + high, left : left + wide] = one
-    scale = max(1, min(12, _WIDE // out.shape[2]))
-    return tag("img", src=data_uri(out), alt=f"the kernels of {label}", class_="pixels sheet",
-               style=f"width:{scale * out.shape[2]}px")  # fmt: skip
+    cell = max(1, round(_MAP / max(weight.shape[2:])))
+    values = values.repeat(cell, 2).repeat(cell, 3)
+    out = np.stack([_beside(values[:, channel], 0) for channel in range(3)])
+    return tag("img", src=data_uri(out), alt=f"the kernels of {label}", class_="pixels sheet", width=out.shape[2])
 
 
 def _told(shown: int, count: int, word: str, words: str) -> Markup:

@@ -23,12 +23,13 @@ def photo_uri(pixels: NDArray[np.uint8]) -> str:
     return _uri(pixels, "JPEG", quality=88)
 
 
-def coloured_uri(levels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> str:
-    """Places (h, w) uint8 in a palette (at most 256, 3) as "data:image/png;base64,...": a byte each."""
+def coloured_uri(levels: NDArray[np.uint8], palette: NDArray[np.uint8], nothing: int) -> str:
+    """Places (h, w) uint8 in a palette (at most 256, 3) as "data:image/png;base64,...": a byte each. nothing: the place
+    that lets the page show through."""
     image = Image.fromarray(np.ascontiguousarray(levels))
-    image.putpalette(palette.tobytes())
+    image.putpalette(palette.tobytes() + bytes(3 * (256 - len(palette))))
     file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
+    image.save(file, "PNG", transparency=nothing)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
