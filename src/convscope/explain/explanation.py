@@ -6,7 +6,6 @@ Formats nothing.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,13 +16,12 @@ from torch import nn
 
 from convscope.classifier import Classifier, Prediction
 from convscope.errors import ConvscopeError, unknown
+from convscope.explain import maps
 from convscope.explain.attribute import Attribution, attribute
 from convscope.explain.trace import Trace, trace, trace_loss
-from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
-from convscope.network.cost import in_aux, total_parameters
-from convscope.network.receptive import receptive_fields
-from convscope.notation.tree import Aux, Branches, Layer
+from convscope.network.cost import total_parameters
+from convscope.notation.tree import Branches, Layer
 
 _NO_EXAMPLE = frozenset({"flatten", "identity", "dropout"})
 """Kinds that hand their numbers on as they are, in prediction: there is no arithmetic to show."""
@@ -146,24 +144,11 @@ class Explanation:
     @cached_property
     def maps(self) -> dict[str, NDArray[np.float32]]:
         """What leaves each layer, by its label: (maps, height, width), or (units,) of a vector."""
-        network, aside = self.network, in_aux(self.network.sizes)
-        labels = [row.item.name for row in network.sizes.rows
-                  if row.item.name not in aside and not isinstance(row.item, Aux)]  # fmt: skip
-        x = self.input  # made outside: what is made inside knows no gradients ever after
-        with at_rest(network), torch.inference_mode():
-            _, kept = network(x, keep=labels)
-        return {label: tensor[0].float().cpu().numpy() for label, tensor in kept.items()}
+        return maps.maps(self.network, self.input)
 
     def kernels(self, label: str) -> NDArray[np.float32]:
         """The kernels of a convolution: (maps, channels, height, width). Raises ConvscopeError for any other layer."""
-        known = self.convolutions()
-        if self._known(label) not in known:
-            raise ConvscopeError(
-                f"kernels are those of a convolution. {label} is none; these are: {', '.join(known) or 'none here'}."
-            )
-        weight = self.network.layer(label).weight
-        assert isinstance(weight, torch.Tensor)
-        return weight.detach().float().cpu().numpy()
+        return maps.kernels(self.network, self._known(label))
 
     def _known(self, label: str) -> str:
         labels = list(self.maps)
@@ -223,14 +208,11 @@ class Explanation:
 
     def convolutions(self) -> list[str]:
         """The labels of the convolutions, in reading order."""
-        return [row.item.name for row in self.network.sizes.rows if isinstance(row.item, Layer)
-                and row.item.kind == "conv" and row.item.name in self.maps]  # fmt: skip
+        return maps.convolutions(self.network)
 
     def seen(self, label: str, row: int, column: int) -> tuple[int, int, int, int]:
         """The part of the picture that a cell sees: top, left, bottom, right, half-open; it may exceed the picture."""
-        down, across = receptive_fields(self.network.sizes)[self._known(label)]
-        top, left = (math.floor(seen.offset + at * seen.stride) for seen, at in ((down, row), (across, column)))
-        return top, left, top + down.size, left + across.size
+        return maps.seen(self.network, self._known(label), row, column)
 
     # ---- attribution -------------------------------------------------------------------------------------------------
 
@@ -263,11 +245,7 @@ def class_number(classes: tuple[str, ...], word: str | int) -> int:
 
 
 def _within(label: str, what: str, at: int, count: int) -> int:
-    if not 0 <= at < count:
-        near = min(max(at, 0), count - 1)
-        raise ConvscopeError(
-            f"a {what} of {label} must be 0 to {count - 1}, counted from 0. Got {at}; the nearest is {near}."
-        )
+    maps.check_place(label, what, at, count)
     return at
 
 
