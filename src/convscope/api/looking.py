@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from convscope import recipe
+from convscope import kernels, recipe
 from convscope.classifier import Classifier, Picture, as_pictures
 from convscope.data import manner
 from convscope.data.decode import decode
@@ -58,6 +58,7 @@ def explain(
     lies in. target: the class, by name or number, that gradients and attributions speak of; unless given, the one that
     the network says. as_is: the picture isn't brought into the data set's own manner first. Raises ConvscopeError.
     """
+    kernels.keep_freed()  # all maps of a picture lie in memory at once
     if as_is:
         classifier = replace(classifier, preprocess=classifier.preprocess.replace(manner=None))
     wanted = None if target is None else class_number(classifier.classes, target)

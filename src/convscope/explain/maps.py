@@ -62,7 +62,7 @@ def maps(network: Network, x: Tensor, labels: Iterable[str] | None = None) -> di
     wanted = labels_of(network) if labels is None else list(labels)
     with at_rest(network), torch.inference_mode():
         _, kept = network(x, keep=wanted)
-    return {label: kept[label][0].float().cpu().numpy() for label in wanted}
+    return {label: kept[label].cpu().numpy()[0] for label in wanted}
 
 
 def kernels(network: Network, label: str) -> NDArray[np.float32]:

@@ -15,7 +15,8 @@ def at_rest(network: nn.Module) -> Iterator[None]:
     """Evaluation mode inside the block: no statistics move, nothing is dropped. Afterwards each module is as it was,
     for one's own may keep some of its layers from training."""
     training = [module for module in network.modules() if module.training]
-    network.eval()
+    if training:
+        network.eval()
     try:
         yield
     finally:

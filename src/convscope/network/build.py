@@ -140,8 +140,9 @@ class Network(_Scope):
                 "pictures. Call network.whiten(pictures) once before the first forward pass."
             )
         wanted: dict[str, Tensor | None] = dict.fromkeys(keep or ())
+        known = frozenset(self.labels if wanted else ())
         for label in wanted:
-            if label not in self.labels:
+            if label not in known:
                 raise NetworkError(unknown("layer", label, self.labels))
         return wanted
 
