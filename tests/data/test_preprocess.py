@@ -292,7 +292,7 @@ def test_a_channels_numbers_are_spread_beside_a_values() -> None:
         ({"std": (-1.0,)}, r"std must be above 0\. Got -1"),
         ({"per_picture": 1}, r"per_picture must be true or false\. Got 1"),
         ({"per_picture": True, "mean": (0.5,)}, r"per_picture takes the place of mean and std\. Leave these out"),
-        ({"manner": "mnits"}, r"unknown manner 'mnits', did you mean 'mnist'\? These exist: mnist"),
+        ({"manner": "mnits"}, r"unknown manner 'mnits', did you mean 'mnist'\? These exist: digits, mnist"),
         ({"manner": "mnist", "channels": 3}, r"a manner is for grey pictures: channels must be 1 with manner 'mnist'"),
         ({"crop_to": (24,)}, r"crop_to must be height and width"),
         ({"crop_to": (29, 24)}, r"crop_to must not be larger than size\. Got crop_to 29 x 24 and size 28 x 28"),

@@ -62,7 +62,8 @@ class Known:
     files: what must be there; hosts: addresses to which a packed file's name is added, tried in order; folders: where
     it may lie below CONVSCOPE_DATA; archive: the one packed file that holds all of the files, and its size ("" where
     each is packed by itself); packed_bytes: about what all files take together as they are downloaded; copy_of: the
-    data set of which it is a re-encoded copy.
+    data set of which it is a re-encoded copy; manner: how its figures lie, a name in `manner.MANNERS`
+    or "".
     """
 
     name: str
@@ -80,6 +81,7 @@ class Known:
     archive_bytes: int = 0
     packed_bytes: int = 0
     copy_of: str = ""
+    manner: str = ""
 
 
 def _idx(hashes: tuple[str, str, str, str]) -> tuple[KnownFile, ...]:
@@ -101,6 +103,7 @@ _TABLE = (
         classes=MNIST_CLASSES,
         source="E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998, doi 10.24432/C50P49",
         licence="CC BY 4.0",
+        manner="digits",
     ),
     Known(
         name="mnist",
@@ -125,6 +128,7 @@ _TABLE = (
         ),
         folders=("mnist", "MNIST/raw"),
         packed_bytes=11_594_722,
+        manner="mnist",
     ),
     Known(
         name="fashion-mnist",

@@ -103,7 +103,8 @@ class Preprocess:
                 raise ConvscopeError(unknown("manner", str(self.manner), tuple(MANNERS)))
             if self.channels != 1:
                 raise ConvscopeError(
-                    f"a manner is for grey pictures: channels must be 1 with manner {self.manner!r}. Got 3."
+                    f"a manner is for grey pictures: channels must be 1 with manner {self.manner!r}. Got 3. "
+                    "Set channels to 1, or leave manner out."
                 )
         if self.crop_to is not None and (self.crop_to[0] > self.size[0] or self.crop_to[1] > self.size[1]):
             window, whole = (f"{height} x {width}" for height, width in (self.crop_to, self.size))

@@ -83,6 +83,11 @@ def where(name: str) -> Path | None:
     return None
 
 
+def manner(source: Source) -> str:
+    """The manner that a source's pictures are in: a data set that has a name brings its own, others have none, ""."""
+    return KNOWN[source.spec.partition("[")[0].strip()].manner if source.kind == "known" else ""
+
+
 def get(name: str, progress: Progress | None = None) -> Path:
     """The place of a known data set, downloaded into the cache where it is not on this machine yet."""
     found = where(name)

@@ -50,7 +50,7 @@ def load(
     std: Statistic = "train",
     per_picture: bool = False,
     crop_to: tuple[int, int] | None = None,
-    manner: str | None = None,
+    manner: str | None = "auto",
     background: Colour = WHITE,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
@@ -65,6 +65,8 @@ def load(
     group: "", "folder", a column of the .csv, or a pattern on the names (`groups.names`).
     split_file: a saved split; what it lists stays where it was.
     mean, std: "train" (each channel over the training part), "position-range" (`preprocess.statistics`), or numbers.
+    manner: what brings pictures from outside to this data's manner; it is recorded, and none of these pictures goes
+        through it. "auto" is that of a data set which has a name, where its pictures are grey.
     skip_unreadable: leave out pictures that can't be read, with a note; without it they are an error that lists them.
     progress: called with what is being done, how many are done, and of how many (0 where nobody knows); with 0 of 0
         once before a download, to say how much comes and where it stays.
@@ -98,6 +100,8 @@ def load(
         seed=seed,
         listed=listed,
     )
+    if manner == "auto":
+        manner = sources.manner(source) if plain.channels == 1 else None
     plain = plain.replace(crop_to=crop_to, manner=manner, per_picture=per_picture)
     parts = _parts(source, images, made, kept, in_memory, progress)
     if not len(parts["train"]):

@@ -141,7 +141,7 @@ def read_data(
     split = recipe.split.model_dump()
     return load(
         recipe.data, base=base, size=size, seed=recipe.seed, split_file=split_file, progress=progress,
-        manner=wanted.manner or None, **given, **split,
+        manner=wanted.manner, **given, **split,
     )  # fmt: skip
 
 

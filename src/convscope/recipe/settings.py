@@ -103,7 +103,11 @@ class InputSettings(Settings):
     per_picture: bool = Field(
         default=False, description="each picture is standardised by its own mean and deviation instead"
     )
-    manner: str = Field(default="", description="what brings pictures from outside to the data set's own manner")
+    manner: Literal["auto", "", "mnist", "digits"] = Field(
+        default="auto",
+        description="in prediction alone: how drawn or photographed figures are brought to the data's own manner; "
+        "'auto': that of mnist and digits where they are grey, none for other data; '': none",
+    )
 
     @model_validator(mode="after")
     def _scaling_is_of_one_kind(self) -> Self:
