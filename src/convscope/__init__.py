@@ -5,6 +5,7 @@ What it offers is loaded on first use, so that `import convscope` costs nothing.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -85,3 +86,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+def _show_in_notebooks() -> None:
+    """In a notebook, networks, runs and answers show themselves; elsewhere nothing of IPython is touched."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    if shell is not None:
+        importlib.import_module("convscope.notebook").register(shell)  # the top room, which nobody below knows
+
+
+_show_in_notebooks()

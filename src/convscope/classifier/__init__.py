@@ -291,9 +291,13 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def as_pictures(picture: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
-    """An array or tensor of one or many pictures to uint8 (N, H, W, C)."""
+    """An array or tensor of one or many pictures to uint8 (N, H, W, C).
+
+    An array whose channels can only come first, as in an image set's `images`, is taken as it is meant.
+    """
     array: NDArray[Any] = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
-    if isinstance(picture, Tensor) and array.ndim >= 3:
+    first = array.ndim >= 3 and array.shape[-3] in (1, 3) and array.shape[-1] not in (1, 3)
+    if array.ndim >= 3 and (isinstance(picture, Tensor) or first):
         array = np.moveaxis(array, -3, -1)  # (..., C, H, W) to (..., H, W, C)
     if array.ndim == 2:
         array = array[:, :, None]
