@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "score a model: k of n with its interval, and every class",
     "predict": "say what is on pictures",
     "explain": "look inside a network with one picture: every layer's maps, any cell's arithmetic, what decides",
+    "health": "a network's layers over many pictures: dead units, duplicates, what excites them, how they changed",
     "landscape": "the loss around a trained network as a map, and gradient descent walking down on it",
     "kernel": "a kernel of one's own over any picture: edges, outlines, blur, sharpen",
     "probe": "accuracy when pictures are shifted, turned, scaled, lit, blurred: how far a model holds",

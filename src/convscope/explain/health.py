@@ -32,7 +32,7 @@ _CONSTANT = 1e-6  # of a layer's largest value: what varies less over the pictur
 _ENOUGH = 16  # values of a unit: of fewer, a correlation means nothing
 _AT_ONCE = 1 << 26  # activations that are kept at a time: 256 MiB
 _HANDS_ON = frozenset({"flatten", "dropout", "identity"})
-_SWITCHES = frozenset({"relu", "relu6", "gelu", "silu", "elu", "leaky"})
+SWITCHES = frozenset({"relu", "relu6", "gelu", "silu", "elu", "leaky"})
 """Activations of which a unit that is never above 0 is dead."""
 
 
@@ -158,7 +158,7 @@ class _Ranges:
         assert self.low is not None and self.high is not None  # noqa: PT018
         largest = float(torch.maximum(self.low.abs(), self.high.abs()).max())
         dead = (self.high - self.low).amax(1) <= _CONSTANT * largest
-        if kind in _SWITCHES:
+        if kind in SWITCHES:
             dead |= self.high.amax(1) <= 0
         return dead.cpu().numpy()
 

@@ -51,15 +51,18 @@ class Sheet:
     strongest: float
 
 
-def sheet(maps: NDArray[np.float32], most: int = MAPS, largest: int = LARGEST, columns: int = 0) -> Sheet:
+def sheet(
+    maps: NDArray[np.float32], most: int = MAPS, largest: int = LARGEST, columns: int = 0, strongest: float = 0.0
+) -> Sheet:
     """maps: (M, h, w) to one sheet of the first `most`, each of at most `largest` cells across, enlarged without blur.
 
-    All are coloured on one scale, that of the largest absolute value of those shown; what isn't finite counts as 0.
+    All are coloured on one scale, up to `strongest` or, unless given, the largest absolute value of those shown; what
+    isn't finite counts as 0.
     """
     values = np.nan_to_num(np.asarray(maps[:most], np.float32), posinf=0.0, neginf=0.0)
     values = np.stack([_smaller(one, largest) for one in values])
-    strongest = float(np.abs(values).max(initial=0.0))
-    levels = np.rint(127 + values * (127 / strongest if strongest > 0 else 0)).astype(np.uint8)
+    strongest = strongest or float(np.abs(values).max(initial=0.0))
+    levels = np.rint(127 + (values * (127 / strongest if strongest > 0 else 0)).clip(-127, 127)).astype(np.uint8)
     across = max(levels.shape[1:])
     cell = _UNIT if across == 1 else max(1, round(_MAP / across))
     if columns:
@@ -156,7 +159,12 @@ def kernels(weight: NDArray[np.float32], label: str) -> Markup:
     count, channels, high, wide = weight.shape
     if channels == 3:
         shown = min(count, 2 * MAPS)
-        return join((_in_colour(weight[:shown], label), _told(shown, count, "kernel", "each in red, green and blue")))
+        return join(
+            (
+                in_colour(weight[:shown], f"the kernels of {label}"),
+                _told(shown, count, "kernel", "each in red, green and blue"),
+            )
+        )
     if channels == 1:
         shown = min(count, 2 * MAPS)
         found = sheet(weight[:shown, 0], most=shown, columns=0)
@@ -168,14 +176,14 @@ def kernels(weight: NDArray[np.float32], label: str) -> Markup:
     return join((legend(), picture(found, f"kernels of {label}"), _told(down, count, "kernel", words)))
 
 
-def _in_colour(weight: NDArray[np.float32], label: str) -> Markup:
-    """(M, 3, kh, kw) as one picture: grey is 0, on one scale for all."""
-    strongest = float(np.abs(weight).max(initial=0.0)) or 1.0
+def in_colour(weight: NDArray[np.float32], name: str, strongest: float = 0.0) -> Markup:
+    """(M, 3, kh, kw) as one picture: grey is 0, on one scale for all, up to `strongest` or the largest of these."""
+    strongest = strongest or float(np.abs(weight).max(initial=0.0)) or 1.0
     values = np.rint(128 + weight * (127 / strongest)).clip(0, 255).astype(np.uint8)
     cell = max(1, round(_MAP / max(weight.shape[2:])))
     values = values.repeat(cell, 2).repeat(cell, 3)
     out = np.stack([_beside(values[:, channel], 0) for channel in range(3)])
-    return tag("img", src=data_uri(out), alt=f"the kernels of {label}", class_="pixels sheet", width=out.shape[2])
+    return tag("img", src=data_uri(out), alt=name, class_="pixels sheet", width=out.shape[2])
 
 
 def _told(shown: int, count: int, word: str, words: str) -> Markup:
