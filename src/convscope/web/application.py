@@ -42,18 +42,15 @@ def identifier(text: object) -> str:
 def application(routes: Sequence[BaseRoute]) -> Starlette:
     """A Starlette application whose errors are sentences. It stands behind a `Guard`, which `run` puts before it.
 
-    A route takes what it speaks of by id: `Route("/api/runs/{run:id}", ...)`, never by path. `ConvscopeError`s are 400,
-    `RunFailed` 500, `Refused` what it says.
+    A route takes what it speaks of by id, `identifier(request.path_params["run"])`, never by path.
+    `ConvscopeError`s are 400, `RunFailed` 500, `Refused` what it says.
     """
     try:
         from starlette.applications import Starlette
-        from starlette.convertors import CONVERTOR_TYPES, StringConvertor, register_url_convertor
         from starlette.exceptions import HTTPException
     except ImportError:
         raise ConvscopeError(NEEDED) from None
 
-    if "id" not in CONVERTOR_TYPES:
-        register_url_convertor("id", type("Id", (StringConvertor,), {"regex": ID})())
     handlers: dict[Any, Any] = {HTTPException: _http, ConvscopeError: _said, Exception: _fault}
     app = Starlette(routes=list(routes), exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would put an address together from the Host

@@ -76,7 +76,7 @@ CHECKS: tuple[Callable[[Scope, int], None], ...] = (host, forwarded, path, origi
 
 
 def from_a_link(scope: Scope) -> bool:
-    """Whether a browser follows a link on another site, in a tab of its own: it is shown the doorstep, never the page."""
+    """Whether a browser follows a link on another site, in a tab of its own: it is shown the doorstep, no more."""
     return (
         scope["type"] == "http"
         and scope["method"] == "GET"

@@ -107,7 +107,7 @@ def listen(host: str, port: int | None) -> socket.socket:
             return found
         except OSError as error:
             found.close()
-            if port is None and error.errno == errno.EADDRINUSE:
+            if port is None and error.errno in (errno.EADDRINUSE, errno.EACCES):
                 continue
             raise ConvscopeError(f"port {number} can't be used: {error.strerror}. Name another, or none.") from None
     raise ConvscopeError(f"ports {PORT} to {PORT + TRIED} are all taken. Name a free one with --port.")

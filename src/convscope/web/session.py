@@ -63,7 +63,7 @@ class Session:
         return hmac.new(self.token.encode(), number.encode(), hashlib.sha256).hexdigest()
 
     def name(self, port: int) -> str:
-        """The cookie's name. Cookies know no ports, so the name does: two tools at once keep out of each other's way."""
+        """The cookie's name. Cookies know no ports, so the name does: two tools at once don't collide."""
         return f"convscope-{port}"
 
     def cookie(self, port: int) -> str:
