@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.web import run
+from convscope.web import application, run
 from convscope.web.serving import listen
 from web_site import Site
 
@@ -100,3 +101,9 @@ def test_a_port_that_is_taken(port: int) -> None:
         listen("127.0.0.1", 70000)
     with listen("127.0.0.1", None) as first, listen("127.0.0.1", None) as second:
         assert second.getsockname()[1] > first.getsockname()[1]
+
+
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    with pytest.raises(ConvscopeError, match=r'pip install "convscope\[serve\]"'):
+        application([])
