@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+from collections.abc import Callable
 
 import pytest
 
@@ -127,7 +128,7 @@ def test_the_page_itself_may_ask(site: Site, method: str) -> None:
 
 def test_each_check_is_needed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = [*SAME, *site.cookie]
-    asked = {
+    asked: dict[str, Callable[[], Answer]] = {
         "host": lambda: site.ask("/", [(b"host", b"evil.example:8765"), *site.cookie]),
         "forwarded": lambda: site.ask("/", [*HOST, (b"x-forwarded-host", b"a"), *site.cookie]),
         "path": lambda: site.ask("/", [*HOST, *ours], raw=b"http://evil.example/"),
