@@ -142,7 +142,7 @@ def test_every_form_gives_the_same_prediction(folder: Path, channels: int, fit: 
         said = [model.predict(form) for form in forms]
         said += model.predict(forms)
         for form in forms:
-            assert (model._fit(form) == stored).all(), (path.name, type(form))
+            assert (model.fitted(form) == stored).all(), (path.name, type(form))
         told = by_name[str(path)]
         for one in said:
             assert one.label == told.label

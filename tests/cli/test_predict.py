@@ -6,7 +6,8 @@ import csv
 import json
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageDraw
 
 from cli.conftest import Command
 
@@ -142,3 +143,62 @@ def test_what_is_not_there(run_of_digits: Path, say: Command) -> None:
     assert said.code == 2
     assert "a folder must hold pictures to be predicted. empty holds none." in said.err
     assert say("predict", "no-run", "none.png").code == 2
+
+
+def drawn(name: str, *left: int) -> None:
+    """A page with a seven at each of these places from the left."""
+    page = Image.new("L", (400, 240), 235)
+    for x in left:
+        ImageDraw.Draw(page).line([(x, 40), (x + 90, 40), (x + 30, 200)], fill=30, width=14)
+    page.save(name)
+
+
+def test_what_was_noticed_of_a_page(run_of_digits: Path, say: Command) -> None:
+    drawn("empty.png")
+    drawn("two.png", 40, 240)
+    drawn("one.png", 150)
+    empty, several = "No ink was found: nothing stands out from the paper.", "There seem to be several figures"
+    said = say("predict", run_of_digits, "empty.png", "two.png", "one.png")
+    assert said.code == 0
+    assert [line[:40] for line in said.err.splitlines()] == [
+        f"note: empty.png: {empty}"[:40],
+        f"note: two.png: {several}"[:40],
+    ]
+    lines = [
+        json.loads(line) for line in say("predict", run_of_digits, "empty.png", "one.png", "--json").out.splitlines()
+    ]
+    assert lines[0]["note"] == empty
+    assert "note" not in lines[1]
+    assert say("predict", run_of_digits, "empty.png", "two.png", "--as-is").err == ""
+
+
+def test_what_the_network_saw(run_of_digits: Path, say: Command) -> None:
+    drawn("one.png", 150)
+    assert say("predict", run_of_digits, "one.png", "--show-input", "seen.png").code == 0
+    assert say("predict", run_of_digits, "one.png", "--as-is", "--show-input", "as it is.png").code == 0
+    seen, as_is = (np.asarray(Image.open(name)) for name in ("seen.png", "as it is.png"))
+    assert seen.shape == as_is.shape == (8, 8)
+    assert seen[:, 0].max() == 0  # light on black, as high as the picture
+    assert seen.max(1).min() > 100
+    assert as_is[4, 0] > 200  # the paper
+    again = say("predict", run_of_digits, "seen.png", "--json").out  # it is in the data's manner already
+    first = say("predict", run_of_digits, "one.png", "--json").out
+    assert json.loads(again)["probabilities"] == json.loads(first)["probabilities"]
+
+
+def test_what_the_network_saw_goes_over_no_picture(run_of_digits: Path, say: Command) -> None:
+    drawn("one.png", 150)
+    before = Path("one.png").read_bytes()
+    for words, message in (
+        (
+            ["one.png", "--show-input", "./one.png"],
+            "--show-input must not name the picture itself. Got one.png for both",
+        ),
+        (["one.png", "one.png", "--show-input", "seen.png"], "--show-input must go with one picture. Got 2"),
+        (["one.png", "--show-input", "seen.jpg"], "--show-input must name a .png file. Got seen.jpg."),
+    ):
+        said = say("predict", run_of_digits, *words)
+        assert said.code == 2
+        assert message in said.err
+    assert Path("one.png").read_bytes() == before
+    assert not Path("seen.png").exists()

@@ -45,12 +45,14 @@ Picture = str | Path | Image.Image | NDArray[Any] | Tensor
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a classifier says of one picture: its label, how sure, and the probability of every class."""
+    """What a classifier says of one picture: its label, how sure, and the probability of every class. note: what was
+    noticed as the picture was brought into the data's manner, such as that it is empty; "" is nothing."""
 
     label: str
     probability: float
     probabilities: dict[str, float]
     name: str = ""
+    note: str = ""
 
     def top(self, k: int = 3) -> list[tuple[str, float]]:
         """The k most probable classes, best first."""
@@ -151,14 +153,14 @@ class Classifier:
             while batch := list(islice(pictures, _BATCH)):
                 # only files: a Pillow picture that stands twice in a list must not be read by two threads
                 read = pool.map(self._read, [picture for picture in batch if isinstance(picture, str | Path)])
-                names: list[str] = []
+                names: list[tuple[str, str]] = []  # with the note
                 fitted: list[NDArray[np.uint8]] = []
                 for picture in batch:
                     name = str(picture) if isinstance(picture, str | Path) else ""
                     found = next(read) if isinstance(picture, str | Path) else self._fit(picture)
                     if not isinstance(found, UnreadablePicture):
-                        names.append(name)
-                        fitted.append(found)
+                        names.append((name, found[1]))
+                        fitted.append(found[0])
                     elif unreadable is not None:
                         unreadable(name, found)
                     else:
@@ -168,36 +170,37 @@ class Classifier:
 
     def fitted(self, picture: Picture) -> NDArray[np.uint8]:
         """One picture as it is stored for the network, uint8 (C, H, W): what `probabilities` takes a batch of."""
-        return self._fit(picture)
+        return self._fit(picture)[0]
 
-    def _read(self, path: str | Path) -> NDArray[np.uint8] | UnreadablePicture:
+    def _read(self, path: str | Path) -> tuple[NDArray[np.uint8], str] | UnreadablePicture:
         try:
             return self._fit(path)
         except UnreadablePicture as error:
             return error
 
-    def _fit(self, picture: Picture) -> NDArray[np.uint8]:
+    def _fit(self, picture: Picture) -> tuple[NDArray[np.uint8], str]:
+        """The picture as it is stored, and what was noticed."""
         if isinstance(picture, str | Path):
             path = Path(picture)
             if path.is_dir():
                 raise ConvscopeError(f"a picture in a list must be a file. {path} is a folder: predict it by itself.")
             if not (path.is_file() or path.is_symlink()):  # a link to nowhere is there, and can't be read
                 raise ConvscopeError(f"a picture must exist to be predicted. There is none at {path}.")
-            return self.preprocess.read(path)
+            return self.preprocess.read_noted(path)
         if isinstance(picture, Tensor | np.ndarray):
             array = as_pictures(picture)
             if len(array) != 1:
                 raise ConvscopeError(f"a picture in a list must be one picture. Got a batch of {len(array)}.")
-            return self.preprocess.fit(array[0])
+            return self.preprocess.fit_noted(array[0])
         if not isinstance(picture, Image.Image):
             raise ConvscopeError(_NO_PICTURE + f" Got {type(picture).__name__}.")
-        return self.preprocess.fit(picture)
+        return self.preprocess.fit_noted(picture)
 
-    def _label(self, names: list[str], batch: list[NDArray[np.uint8]]) -> Iterator[Prediction]:
-        for name, row in zip(names, self.probabilities(np.stack(batch)), strict=True):
+    def _label(self, names: list[tuple[str, str]], batch: list[NDArray[np.uint8]]) -> Iterator[Prediction]:
+        for (name, note), row in zip(names, self.probabilities(np.stack(batch)), strict=True):
             best = int(row.argmax())
             shares = {label: float(p) for label, p in zip(self.classes, row, strict=True)}
-            yield Prediction(self.classes[best], float(row[best]), shares, name)
+            yield Prediction(self.classes[best], float(row[best]), shares, name, note)
 
     # ---- save and load -----------------------------------------------------------------------------------------
 

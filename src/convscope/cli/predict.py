@@ -6,11 +6,15 @@ import glob
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from convscope.errors import ConvscopeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SHOWN = 5
 
@@ -24,6 +28,10 @@ def command(
     top: Annotated[int, Option(min=1, help="how many classes to name for each picture")] = 3,
     json: Annotated[bool, Option("--json", help="print one JSON object a picture")] = False,
     as_is: Annotated[bool, Option("--as-is", help="don't bring pictures to the data set's own manner first")] = False,
+    show_input: Annotated[
+        str,
+        Option("--show-input", metavar="FILE.png", help="write what the network saw of the one picture to this file"),
+    ] = "",
 ) -> int:
     """Carry it out; see HELP."""
     from convscope import api
@@ -35,6 +43,8 @@ def command(
     if as_is:
         classifier.preprocess = classifier.preprocess.replace(manner=None)
     named, found = _paths(pictures)
+    if show_input:
+        _check_shown(Path(show_input), found)
     unreadable: list[tuple[str, str]] = []
     others: list[str] = []  # what lies in a folder and claims to be no picture
 
@@ -45,6 +55,7 @@ def command(
             others.append(name)
 
     rows = []
+    notes = []
     table = []
     count = 0
     for said in classifier.predict_each(found, left_out):
@@ -52,9 +63,13 @@ def command(
         best, *next_best = said.top(top)
         if json:
             about = {"path": said.name, "label": best[0], "probability": best[1], "probabilities": said.probabilities}
+            if said.note:
+                about["note"] = said.note
             print(json_line(about, sys.stdout), flush=True)
         elif not csv:
             rows.append((said.name, best[0], best[1], next_best))
+        if said.note and not json:
+            notes.append(f"{said.name}: {said.note}")
         if csv:
             table.append([said.name, said.label, *(f"{p:.6g}" for p in said.probabilities.values())])
     if rows:
@@ -62,6 +77,10 @@ def command(
     if csv:
         _write_csv(Path(csv), classifier.classes, table)
         say(sys.stderr if json else sys.stdout, f"{len(table)} predictions are in {csv}")
+    for note in notes:
+        say(sys.stderr, f"note: {note}")
+    if show_input and count:
+        _show(Path(show_input), classifier.fitted(found[0]), classifier.preprocess.input_size)
     if others:
         more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
         kind = "file that is no picture" if len(others) == 1 else "files that are no pictures"
@@ -73,6 +92,30 @@ def command(
     if not count:
         raise ConvscopeError(f"there must be a picture to be predicted. {', '.join(pictures)} holds none.")
     return 0
+
+
+def _check_shown(file: Path, found: list[Path]) -> None:
+    if file.suffix.lower() != ".png":
+        raise ConvscopeError(f"--show-input must name a .png file. Got {file}.")
+    if len(found) != 1:
+        raise ConvscopeError(f"--show-input must go with one picture. Got {len(found)}: predict each by itself.")
+    if file.exists() and file.samefile(found[0]):
+        raise ConvscopeError(f"--show-input must not name the picture itself. Got {file} for both; take another name.")
+
+
+def _show(file: Path, fitted: NDArray[np.uint8], size: tuple[int, int]) -> None:
+    """Write the window that the network sees of a fitted picture, (C, H, W), pixel by pixel."""
+    import io
+
+    from PIL import Image
+
+    from convscope import files
+
+    top, left = ((whole - part) // 2 for whole, part in zip(fitted.shape[1:], size, strict=True))
+    seen = fitted[:, top : top + size[0], left : left + size[1]]
+    out = io.BytesIO()
+    Image.fromarray(seen[0] if len(seen) == 1 else seen.transpose(1, 2, 0)).save(out, "PNG")
+    files.write_bytes(file, out.getvalue())
 
 
 def _not_every(bad: int, good: int) -> str:

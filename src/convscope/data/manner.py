@@ -49,15 +49,18 @@ MANNERS: dict[str, Manner] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what was done, as a sentence, and how the picture looks after it, uint8 (h, w)."""
+    """One step: what was done, as a sentence, and how the picture looks after it, uint8 (h, w). note: what the user
+    must know of it, "" for nothing."""
 
     text: str
     picture: NDArray[np.uint8]
+    note: str = ""
 
 
-def bring(name: str, picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A picture of any size in a data set's manner: "L", of `size` (height, width)."""
-    return Image.fromarray(explain(name, picture, size)[-1].picture)
+def bring(name: str, picture: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, str]:
+    """A picture of any size in a data set's manner: "L", of `size` (height, width). And what the user must know."""
+    steps = explain(name, picture, size)
+    return Image.fromarray(steps[-1].picture), " ".join(step.note for step in steps if step.note)
 
 
 def explain(name: str, picture: Image.Image, size: tuple[int, int]) -> tuple[Step, ...]:
@@ -76,7 +79,8 @@ def explain(name: str, picture: Image.Image, size: tuple[int, int]) -> tuple[Ste
     cut = _otsu(ink)
     strong = float(ink[ink > cut].mean()) if (ink > cut).any() else 0.0
     if strong < _CONTRAST:
-        steps.append(Step("No ink was found: nothing stands out from the paper.", np.zeros(size, np.uint8)))
+        text = "No ink was found: nothing stands out from the paper."
+        steps.append(Step(text, np.zeros(size, np.uint8), text))
         return tuple(steps)
     soft = np.clip((ink - cut / 2) / (strong - cut / 2), 0, 1).astype(np.float32)
     told = "Dark ink on light paper becomes light on black" if dark_ink else "Light ink on dark stays light on black"
@@ -87,9 +91,11 @@ def explain(name: str, picture: Image.Image, size: tuple[int, int]) -> tuple[Ste
     near = np.asarray(Image.fromarray(kept).convert("L").filter(ImageFilter.MaxFilter(3))) > 0
     figure = Image.fromarray(_bytes(np.where(near, soft, 0))).crop(box)
     text = f"The ink's box, {figure.height} x {figure.width} pixels; {pieces} smaller specks are left out."
+    note = ""
     if several:
-        text += " There seem to be several figures in the picture: a network for one will read them as one."
-    steps.append(Step(text, np.asarray(figure)))
+        note = "There seem to be several figures in the picture: a network for one will read them as one."
+        text += " " + note
+    steps.append(Step(text, np.asarray(figure), note))
     side = round(manner.figure * min(size))
     figure, before, after = _stroked(figure, manner, side)
     steps.append(Step(f"Strokes {before:.1f} pixels wide become {after:.1f}.", np.asarray(figure)))

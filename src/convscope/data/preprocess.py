@@ -172,6 +172,10 @@ class Preprocess:
 
     def read(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """A picture file, fitted: uint8 (C, H, W). The one way from a file to a network. Raises UnreadablePicture."""
+        return self.read_noted(source, max_pixels=max_pixels)[0]
+
+    def read_noted(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str]:
+        """The same, and what its reader must know, "" for nothing: a manner may find no ink, or several figures."""
         target = self.size if self.manner is None else _ALL_THE_INK
         return self._stored(
             decode(source, target=target, fit=self.fitting, max_pixels=max_pixels, background=self.background)
@@ -183,22 +187,27 @@ class Preprocess:
         picture: any Pillow picture, or uint8 (H, W), (H, W, 1) or (H, W, 3). What has the right size keeps its values.
         A Pillow picture of a large JPEG differs a little from its file, which `read` decodes at a smaller scale.
         """
+        return self.fit_noted(picture)[0]
+
+    def fit_noted(self, picture: Image.Image | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
+        """The same, with the note of `read_noted`."""
         if isinstance(picture, np.ndarray):
             picture = _as_picture(picture)
         return self._stored(decode(picture, background=self.background))
 
-    def _stored(self, picture: Image.Image) -> NDArray[np.uint8]:
-        """A decoded picture, "L" or "RGB", in this record's size and channels."""
+    def _stored(self, picture: Image.Image) -> tuple[NDArray[np.uint8], str]:
+        """A decoded picture, "L" or "RGB", in this record's size and channels, and the manner's note."""
+        note = ""
         if self.channels == 1 and picture.mode == "RGB":
             picture = picture.convert("L")
         if self.manner is not None:
-            picture = bring(self.manner, picture, self.size)
+            picture, note = bring(self.manner, picture, self.size)
         pixels = np.asarray(self._scaled(picture))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # (1 or 3, h, w)
         stored = np.full((self.channels, *self.size), PAD_VALUE, np.uint8)
         top, left = ((whole - part) // 2 for whole, part in zip(self.size, pixels.shape[1:], strict=True))
         stored[:, top : top + pixels.shape[1], left : left + pixels.shape[2]] = pixels
-        return stored
+        return stored, note
 
     def _scaled(self, picture: Image.Image) -> Image.Image:
         """Resized to `size`, or for "pad" to what lies inside it."""
