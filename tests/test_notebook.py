@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -63,7 +64,9 @@ def test_every_form_is_of_a_type_that_exists() -> None:
 def test_a_network_shows_its_layers_and_its_figure(shown: Any) -> None:
     page = shown(cs.Network(NET, input=(8, 8, 1), classes=3))
     assert "conv 3x3 4 same" in page
-    assert "<svg" in page
+    svg = re.search("data:image/svg\\+xml;base64,([A-Za-z0-9+/=]+)", page)
+    assert svg is not None
+    assert "8×8×4" in base64.b64decode(svg[1]).decode("utf-8")
     assert "8 x 8 x 4" in page
 
 
@@ -71,7 +74,7 @@ def test_pictures_answers_and_scores(shown: Any) -> None:
     data = cs.data("digits")
     page = shown(data.train)
     assert len(re.findall("<img", page)) == 24
-    assert f"{len(data.train.labels)} pictures" in page.replace("\u00a0", " ")
+    assert f"{len(data.train.labels)} pictures, 10 classes" in page.replace("\u00a0", " ")
     net = cs.Network(NET, input=(8, 8, 1), classes=10)
     classifier = cs.Classifier(net, data.preprocess, data.classes)
     said = classifier.predict(data.validation.images[0])
@@ -79,6 +82,18 @@ def test_pictures_answers_and_scores(shown: Any) -> None:
     assert all(label in page for label, _ in said.top(5))
     score = cs.evaluate(classifier, data.validation)
     assert f"{score.k} of {score.n}" in shown(score)
+
+
+def test_a_run_without_a_report_is_left_to_its_plain_text(tmp_path: Path) -> None:
+    run = cs.train(
+        "digits", network=cs.Network(NET, input=(8, 8, 1), classes=10), epochs=1, quiet=True, out=tmp_path / "a"
+    )
+    shell = Shell()
+    notebook.register(shell)
+    format = shell.display_formatter.format
+    assert "test pictures are recognised" in html.unescape(format(run)[0]["text/html"])  # type: ignore[no-untyped-call]
+    (tmp_path / "a" / "report.html").unlink()
+    assert list(format(run)[0]) == ["text/plain"]  # type: ignore[no-untyped-call]
 
 
 def test_a_look_and_its_trace(shown: Any) -> None:

@@ -6,6 +6,7 @@ A frame keeps our style from the notebook's and runs no script.
 
 from __future__ import annotations
 
+import base64
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +33,9 @@ def register(shell: Any) -> None:
         formatter.for_type_by_name(module, name, _later(form))
 
 
-def _later(form: str) -> Callable[[Any], str]:
-    def shown(value: Any) -> str:
-        found: str = getattr(importlib.import_module(__name__), form)(value)
+def _later(form: str) -> Callable[[Any], str | None]:
+    def shown(value: Any) -> str | None:
+        found: str | None = getattr(importlib.import_module(__name__), form)(value)
         return found
 
     return shown
@@ -58,20 +59,23 @@ def network(value: Any) -> str:
     from convscope.network.compose import draw
     from convscope.network.weigh import fold, totals, weigh
     from convscope.report import drawing, summary
-    from convscope.report.markup import Markup, tag
+    from convscope.report.markup import tag
 
     layers = weigh(value.sizes)
     cells = summary.rows(value.sizes, fold(layers), totals(value.sizes, layers, aux=False), 1, None)
-    figure = Markup(drawing.to_svg(draw(value.sizes, "the network", "auto", False)))
+    # a picture of its own, so that the page's style for the text of figures doesn't reach it
+    svg = drawing.to_svg(draw(value.sizes, "the network", "auto", False)).encode("utf-8")
+    source = "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
+    figure = tag("img", src=source, alt="the network drawn, layer by layer", style="max-width:100%;max-height:240px")
     table = tag("pre", "\n".join(summary.text(cells, 110)))
-    return _framed("a network", tag("div", figure, class_="wide"), table, height=min(620, 330 + 20 * len(cells)))
+    return _framed("a network", figure, table, height=min(720, 400 + 21 * len(cells)))
 
 
-def run(value: Any) -> str:
-    """A run: its report where it has one."""
+def run(value: Any) -> str | None:
+    """A run: its report; None, which leaves the plain text, where it has none yet."""
     report = Path(value.path) / "report.html"
     if not report.is_file():
-        return ""
+        return None
     return _in_frame(report.read_text(encoding="utf-8"), f"the report of {value.path}", 640)
 
 
@@ -82,7 +86,7 @@ def prediction(value: Any) -> str:
     from convscope.report.svg import bar
 
     rows = [
-        tag("tr", tag("th", label, scope="row"), tag("td", bar(share, share, share)),
+        tag("tr", tag("th", label, scope="row"), tag("td", bar(share, 0, share)),
             tag("td", probability(share), class_="num"))
         for label, share in value.top(_LIKELY)
     ]  # fmt: skip
@@ -112,7 +116,9 @@ def image_set(value: Any) -> str:
                           class_="frame"), tag("figcaption", value.classes[label]))
         for picture, label in zip(value.images[:_PICTURES], value.labels[:_PICTURES], strict=True)
     ]  # fmt: skip
-    told = tag("p", f"{plural(len(value.labels), 'picture')}, {plural(len(value.classes), 'class')}", class_="note")
+    told = tag(
+        "p", f"{plural(len(value.labels), 'picture')}, {plural(len(value.classes), 'class', 'classes')}", class_="note"
+    )
     return _framed("pictures", told, tag("div", *cards, class_="gallery small"), height=420)
 
 

@@ -89,7 +89,8 @@ def test_the_page_has_a_section_for_every_finding() -> None:
 # ---- nothing is said of what is sound --------------------------------------------------------------------------------
 
 EXPECTED: dict[str, set[str]] = {
-    **{f"{data}-{length}": {"rows-cut-off"} for data in ("mnist", "cifar10") for length in ("short", "medium", "long")},
+    **{f"mnist-{length}": {"rows-cut-off"} for length in ("short", "medium", "long")},
+    **{f"cifar10-{length}": {"rows-cut-off"} for length in ("medium", "long")},
     "tutorial-a-written": {"bias-before-bn", "initial-weights-large", "initial-biases-large", "clipped-loss",
                            "first-loss-too-large", "pictures-without-gradient"},
     "tutorial-a-drawn": {"bias-before-bn", "initial-weights-large", "initial-biases-large", "clipped-loss",

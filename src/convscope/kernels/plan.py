@@ -52,7 +52,8 @@ def plan(
 
     network, shape: what is trained and (N, C, H, W) of its batches; without them, or for a module of one's own, it is
     float32. precision: `auto` is bfloat16 where it was measured to be faster here, else as said. anew: measure,
-    whatever is remembered. Costs up to two seconds once; then a few steps, for the threads are chosen for each run.
+    whatever is remembered. Costs 1 to 5 s of processor time once; then a few steps, for the threads are chosen for each
+    run.
     """
     found: dict[str, Any] = {
         "precision": "float32" if precision == "auto" else precision,

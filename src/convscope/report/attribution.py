@@ -38,6 +38,7 @@ def section(attribution: Attribution, picture: NDArray[np.uint8], classes: tuple
         if attribution.trusted
         else tag("p", f"not trustworthy: {attribution.why_not}", class_="at-mark fails")
     )
+    checks = sorted(attribution.checks, key=lambda check: not check.curve)  # charts first, so that no row has a hole
     size = "pixels" if max(picture.shape[1:]) <= 100 else None
     plain = tag("figure", tag("img", src=data_uri(picture), alt="the picture", class_=size),
                 tag("figcaption", "the picture"))  # fmt: skip
@@ -50,7 +51,7 @@ def section(attribution: Attribution, picture: NDArray[np.uint8], classes: tuple
         tag("p", f"It shows {_MEANS[attribution.method]}{where}.", class_="quiet"),
         verdict,
         tag("div", plain, over, class_="at-pictures"),
-        tag("div", *(_check(check) for check in attribution.checks), class_="at-checks"),
+        tag("div", *(_check(check) for check in checks), class_="at-checks"),
         class_="attribution",
     )
 
