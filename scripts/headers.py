@@ -141,15 +141,17 @@ def write(name: str) -> None:
 
 def taken(log: Path = BENCHMARKS) -> list[dict[str, Any]]:
     """Our own runs of the newest record of each row of `benchmarks/time_to_accuracy.py`, as lines of the log: those are
-    whole commands too, on a machine with nothing else to do."""
-    newest = {one["row"]: one for one in files.read_lines(log)}
+    whole commands too, on a machine with nothing else to do. A quick session's are not taken; a record is a session, so
+    that runs of a recipe before and after a change are never pooled."""
+    newest = {one["row"]: one for one in files.read_lines(log) if not one.get("quick")}
     found = []
     for record in newest.values():
         for one in record["runs"]["ours"]:
             name = one["command"].split()[2]
             if "k" in one and name in recipe.bundled():
                 kept = {key: one[key] for key in ("seed", "k", "n")}
-                found.append({"session": f"benchmarks {record['row']}", **here(name), **kept, "seconds": one["whole"]})
+                session = f"benchmarks {record['row']} {record['time']}"
+                found.append({"session": session, **here(name), **kept, "seconds": one["whole"]})
     return found
 
 
@@ -164,7 +166,8 @@ def main() -> None:
     parser.add_argument("--from-benchmarks", action="store_true", help="take the runs of the newest benchmarks")
     given = parser.parse_args()
     if given.from_benchmarks:
-        runs = taken()
+        known = {one.get("session") for one in files.read_lines(LOG)} if LOG.exists() else set()
+        runs = [one for one in taken() if one["session"] not in known]
         for one in runs:
             files.append_line(LOG, one)
         for name in dict.fromkeys(one["recipe"] for one in runs):
