@@ -30,6 +30,7 @@ import numpy as np
 
 import records
 from convscope import recipe
+from convscope.data.places import CACHE_VARIABLE, cache_folder
 from convscope.errors import ConvscopeError
 from peers.environments import ROOT, missing
 from pictures import arrays
@@ -105,7 +106,7 @@ def train(words: list[str], threads: int, longest: float, stop_after: float = 0)
     """`convscope train` in a process of its own: cold and warm seconds, k and n, steps; or `absent`, why not.
 
     The clock is this process's: records are stamped as they come. stop_after: break off after so many seconds of
-    training, for the steps a second.
+    training, for the steps a second. What was remembered of the network's fastest way isn't used: it is tried anew.
     """
     program = ["-m", "convscope"]
     if words[1:2] == ["autocast"]:
@@ -115,8 +116,8 @@ def train(words: list[str], threads: int, longest: float, stop_after: float = 0)
         command = [*seen_cores(threads), sys.executable, *program, "train", *words, "--json", "--out", f"{folder}/run"]
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=surroundings(threads),
-            cwd=ROOT,
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=ROOT,
+            env=surroundings(threads, {CACHE_VARIABLE: str(without_plans(Path(folder) / "cache"))}),
         )  # fmt: skip
         last_call = threading.Timer(longest + 60, process.kill)  # for one that says nothing any more
         last_call.start()
@@ -149,6 +150,15 @@ def train(words: list[str], threads: int, longest: float, stop_after: float = 0)
     if "k" not in found and not (found.get("broken_off") and "steps" in found):
         return {"command": found["command"], "absent": " ".join(errors.split())[-300:] or f"code {process.returncode}"}
     return {**found, "whole": time.perf_counter() - began}
+
+
+def without_plans(folder: Path) -> Path:
+    """A cache folder that shares all of the usual one but the plans."""
+    folder.mkdir()
+    for part in cache_folder().iterdir() if cache_folder().is_dir() else ():
+        if part.name != "plans":
+            (folder / part.name).symlink_to(part.resolve())
+    return folder
 
 
 def paced(run: dict[str, Any], steps: int) -> dict[str, Any]:
@@ -185,6 +195,20 @@ def reckoned(run: dict[str, Any], steps: int) -> float:
     return float(first + (last["seconds"] - first) / max(1, last["steps"] - bool(first)) * (steps - bool(first)))
 
 
+def cold(run: dict[str, Any], steps: int) -> float:
+    """Seconds from the start of a peer's process to its score after so many steps: without the trial of its ways, and
+    with that one look alone."""
+    at = run.get("at", 0.0)
+    found, seconds = at - run.get("trial", 0.0), 0.0
+    for one in run["looks"]:
+        trained, whole = one["seconds"] - seconds, one["at"] - at
+        found += whole if one["steps"] == steps else trained
+        if one["steps"] == steps:
+            return float(found)
+        at, seconds = one["at"], one["seconds"]
+    raise KeyError(steps)
+
+
 def verdict(trained: Trained, runs: list[dict[str, Any]], target: float | None) -> dict[str, Any]:
     """A peer's steps to the target and the seconds of each seed; and whether the accuracy was seen here.
 
@@ -198,7 +222,7 @@ def verdict(trained: Trained, runs: list[dict[str, Any]], target: float | None) 
     if steps is not None and all(steps in seed for seed in looks):
         at = [next(one for one in run["looks"] if one["steps"] == steps) for run in here]
         return {
-            "steps": steps, "warm": [one["seconds"] for one in at], "cold": [one["at"] for one in at],
+            "steps": steps, "warm": [one["seconds"] for one in at], "cold": [cold(run, steps) for run in here],
             "accuracy": statistics.fmean(seed[steps] for seed in looks), "seen": True,
         }  # fmt: skip
     broken = any("k" not in run["looks"][-1] for run in here)

@@ -7,6 +7,7 @@ memory; precision and XLA as is fastest here.
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 from typing import Any
 
@@ -90,8 +91,9 @@ def main() -> None:
         for name, kind in kinds.items()
         for xla in ((False, True) if asked["xla"] else (False,))
     }
+    begin = time.perf_counter()
     name, *_, tried = fastest({name: partial(trial, make) for name, make in ways.items()})
-    say(way=name, tried=tried, versions={"tensorflow": tf.__version__})
+    say(way=name, tried=tried, trial=time.perf_counter() - begin, versions={"tensorflow": tf.__version__})
     step, wait, answers = ways[name]()
     carry_out(asked, step, wait, lambda: right(answers, pictures.test, pictures.test_labels), len(pictures.test))
 

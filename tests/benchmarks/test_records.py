@@ -164,6 +164,24 @@ def test_a_peer_that_reaches_is_timed_at_the_same_steps_for_all_seeds(accuracies
     assert unreached["accuracy"] == "not reached in its published steps"
 
 
+def test_a_peers_whole_time_has_no_trial_and_one_look(accuracies: Any) -> None:
+    looks = [
+        {"steps": s, "k": 9930, "n": 10000, "seconds": t, "at": at}
+        for s, t, at in ((500, 5.0, 17.0), (1000, 9.0, 23.0))
+    ]
+    run = {"at": 10.0, "trial": 6.0, "looks": looks}
+    assert accuracies.cold(run, 500) == 11.0  # 4 s before training, then 5 s of it and a look of 2 s
+    assert accuracies.cold(run, 1000) == 15.0  # 4 + 9 and the last look's 2
+
+
+def test_the_plan_is_tried_anew(accuracies: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("plans", "pictures"):
+        (tmp_path / "usual" / part).mkdir(parents=True)
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "usual"))
+    found = accuracies.without_plans(tmp_path / "own")
+    assert [part.name for part in found.iterdir()] == ["pictures"]
+
+
 def test_runs_of_both_sides_alternate(accuracies: Any) -> None:
     order = [who for who, _ in accuracies.alternating(6, [("tf", 2)])]
     assert order == ["ours", "ours", "tf", "ours", "ours", "ours", "tf", "ours"]
