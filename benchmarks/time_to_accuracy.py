@@ -198,7 +198,7 @@ def reckoned(run: dict[str, Any], steps: int) -> float:
 def cold(run: dict[str, Any], steps: int) -> float:
     """Seconds from the start of a peer's process to its score after so many steps: without the trial of its ways, and
     with that one look alone."""
-    at = run.get("at", 0.0)
+    at = run["at"]
     found, seconds = at - run.get("trial", 0.0), 0.0
     for one in run["looks"]:
         trained, whole = one["seconds"] - seconds, one["at"] - at

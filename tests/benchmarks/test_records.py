@@ -156,7 +156,8 @@ def test_a_peer_that_reaches_is_timed_at_the_same_steps_for_all_seeds(accuracies
 
     def run(first: int, second: int) -> dict[str, Any]:
         at = ((1000, first, 10.0), (1500, second, 15.0))
-        return {"looks": [{"steps": s, "k": k, "n": 10000, "seconds": t, "at": t + 5} for s, k, t in at]}
+        looks = [{"steps": s, "k": k, "n": 10000, "seconds": t, "at": t + 5} for s, k, t in at]
+        return {"at": 5.0, "looks": looks}
 
     found = accuracies.verdict(trained, [run(9930, 9930), run(9900, 9925)], 0.992)
     assert (found["steps"], found["warm"], found["cold"]) == (1500, [15.0, 15.0], [20.0, 20.0])
