@@ -170,6 +170,13 @@ def test_what_does_not_exist(words: list[str], sentence: str, run_of_digits: Pat
     assert said.out == ""
 
 
+def test_a_cell_in_two_words(run_of_digits: Path, say: Command) -> None:
+    """The shell makes a picture's name of the second."""
+    said = say("explain", run_of_digits, "--layer", "conv1", "--cell", "3", "4")
+    assert said.code == 2
+    assert re.search(r"a cell must be a row and a column, as in --cell 3,4, .* Got '3 4'\.", said.err), said.err
+
+
 def test_a_picture_that_is_none(run_of_digits: Path, say: Command) -> None:
     assert "none.png is not there." in say("explain", run_of_digits, "none.png").err
     Path("folder").mkdir()

@@ -69,6 +69,17 @@ def test_lines_of_the_tutorial(tutorial: tuple[Network, Tensor]) -> None:
     ]
 
 
+def test_the_loss_is_called_by_the_name_of_its_class(deep: tuple[Network, Tensor]) -> None:
+    """By the number where nobody knows the names."""
+    names = ("ant", "bee", "cow", "dog")
+    dense, loss = trace(*deep, "dense1", (3,), target=2), trace_loss(*deep, 2)
+    assert any(line.startswith("gradient of the loss for class 2 (loss ") for line in lines(dense))
+    assert any(line.startswith("gradient of the loss for cow (loss ") for line in lines(dense, classes=names))
+    assert lines(loss)[0].startswith("the loss for class 2 (")
+    assert lines(loss, classes=names)[0].startswith("the loss for cow (")
+    assert "<h3>The loss for cow</h3>" in section(loss, names)
+
+
 def test_lines_are_ascii_in_any_encoding(deep: tuple[Network, Tensor]) -> None:
     for found in traces(*deep):
         told = lines(found)

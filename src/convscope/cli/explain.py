@@ -48,6 +48,8 @@ def command(
         raise ConvscopeError(f"a page's file must end in .html. Got {out!r}: use -o {Path(out).stem}.html.")
     if gradcam and method not in ("", "gradcam"):
         raise ConvscopeError(f"--gradcam and --method {method} are two methods. Give one of them.")
+    if cell.isdecimal() and picture.isdecimal() and not Path(picture).exists():
+        cell = f"{cell} {picture}"  # --cell 3 4: the shell made a picture of the column
     asked = Asked(layer, _cell(cell), map, "gradcam" if gradcam else method)
     asked.check()
     classifier = api.load(model)

@@ -31,7 +31,7 @@ def lines(explanation: Explanation, asked: Asked, stream: TextIO | None = None) 
             example = next(iter(explanation.examples()), None)
             if example is not None:
                 out += ["", f"the arithmetic of the largest number of {example.label}"]
-                out += traces.lines(example, limit=_TERMS)
+                out += traces.lines(example, _TERMS, explanation.classifier.classes)
                 out += ["", "any other number: --layer LAYER --map MAP --cell ROW,COLUMN"]
         else:
             out += ["", "its layers have no names in a text, so only its answer is explained"]
@@ -153,7 +153,8 @@ def _layer(explanation: Explanation, asked: Asked, stream: TextIO | None) -> lis
         if len(order) < len(values):
             out.append(f"the {len(order)} with the largest values of {plural(len(values), 'map')}; --json has all")
     out += ["", chosen(asked, place)]
-    return [*out, *traces.lines(explanation.trace(asked.layer, asked.cell, asked.map), limit=_TERMS)]
+    found = explanation.trace(asked.layer, asked.cell, asked.map)
+    return [*out, *traces.lines(found, _TERMS, explanation.classifier.classes)]
 
 
 def chosen(asked: Asked, place: tuple[int, ...]) -> str:

@@ -267,7 +267,7 @@ def _arithmetic(explanation: Explanation) -> Part:
     classes = explanation.classifier.classes
     examples = [*explanation.examples(), explanation.loss]
     folded = [
-        tag("details", tag("summary", tag("b", _kind(trace)), " ", tag("span", title(trace), class_="quiet")),
+        tag("details", tag("summary", tag("b", _kind(trace)), " ", tag("span", title(trace, classes), class_="quiet")),
             traces.section(trace, classes), class_="example", open="" if turn == 0 else None)
         for turn, trace in enumerate(examples)
     ]  # fmt: skip

@@ -94,8 +94,8 @@ def _caption(found: Landscape, about: About) -> list[str]:
     said = [
         f"Each of the {found.heights.size} places is this network with other weights, and its height is the mean "
         f"{about.loss} of {plural(found.pictures, 'training picture')}, always the same ones: without augmentation, "
-        "dropout, label smoothing and penalties. Contour lines lie a factor apart; between the places that were "
-        "measured the ground is taken for straight.",
+        "dropout, label smoothing and penalties. From one contour line to the next the loss grows by the same factor; "
+        "between the places that were measured the ground is taken for straight.",
         f"The network has {grouped(about.weights)} weights, so the ground has as many directions, and two are shown. "
         "What looks like a wall here may have a way around it, and what looks like the bottom of a valley may go on "
         "down in a direction that isn't shown.",
@@ -246,7 +246,7 @@ def _profile(title: str, across: str, ways: list[Curve]) -> Markup:
     wide = min(values) > 0 and max(values) / min(values) > 8
     up = logarithmic("loss", values) if wide else linear("loss", [0.0, *values])
     steps = linear(across, [0.0, float(max(len(way.y) for way in ways) - 1)])
-    note = tag("span", "logarithmic axis", class_="quiet") if wide else ""
+    note = tag("span", "loss, logarithmic axis" if wide else "loss", class_="quiet")
     return tag(
         "figure", tag("figcaption", tag("h3", title, " ", note)), chart(ways, steps, up, f"loss against {across}")
     )

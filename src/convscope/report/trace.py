@@ -44,7 +44,7 @@ def section(trace: Trace, classes: Sequence[str] = ()) -> Markup:
     """The trace as a part of a page. classes: their names, in order, for the target's."""
     return tag(
         "div",
-        _head(trace),
+        _head(trace, classes),
         _forward(trace),
         _steps(trace),
         tag("ul", *(tag("li", note) for note in trace.notes), class_="tr-notes") if trace.notes else "",
@@ -53,12 +53,12 @@ def section(trace: Trace, classes: Sequence[str] = ()) -> Markup:
     )
 
 
-def _head(trace: Trace) -> Markup:
+def _head(trace: Trace, classes: Sequence[str]) -> Markup:
     facts: list[object] = [tag("code", trace.text)] if trace.text else []
     if trace.kind not in ("loss", "input"):
         facts.append(sees(trace))
     facts.append("places count from 0")
-    name = title(trace)
+    name = title(trace, classes)
     return tag(
         "div",
         tag("div", tag("h3", name[:1].upper() + name[1:] if trace.kind == "loss" else name),
@@ -87,7 +87,7 @@ def _forward(trace: Trace) -> Markup:
     if len(trace.terms) == 1:
         (term,) = trace.terms
         cells = grid([(term.value, _said(term))], 1)
-        which = tag("p", tag("b", term.source), where(term.place), class_="which")
+        which = tag("p", tag("b", term.source), " ", where(term.place), class_="which")
         return tag("div", tag("div", which, cells, class_="tr-row"), class_="tr-forward")
     return _list(trace)
 

@@ -36,9 +36,16 @@ def where(place: tuple[int, ...]) -> str:
     return f"unit {place[0]}" if place else ""
 
 
-def title(trace: Trace) -> str:
-    """What is traced, in words."""
-    return f"the loss for class {trace.place[0]}" if trace.kind == "loss" else f"{trace.label}, {where(trace.place)}"
+def title(trace: Trace, classes: Sequence[str] = ()) -> str:
+    """What is traced, in words. classes: their names, in order."""
+    if trace.kind == "loss":
+        return f"the loss for {named(trace.place[0], classes)}"
+    return f"{trace.label}, {where(trace.place)}"
+
+
+def named(target: int, classes: Sequence[str] = ()) -> str:
+    """A class by its name; by its number where the names aren't known."""
+    return classes[target] if classes else f"class {target}"
 
 
 def sees(trace: Trace) -> str:
@@ -123,18 +130,18 @@ def _added(value: float, turn: int) -> str:
     return f"({long(value)})" if value < 0 and turn else long(value)
 
 
-def lines(trace: Trace, limit: int = 8) -> list[str]:
+def lines(trace: Trace, limit: int = 8, classes: Sequence[str] = ()) -> list[str]:
     """What the terminal shows of a trace. limit: of maps, terms, cells and weights at most so many, the largest; the
-    rest stands as one sum."""
+    rest stands as one sum. classes: their names, in order, for the loss's."""
     said = f" ({trace.text})" if trace.text else ""
-    out = [f"{title(trace)}{said} = {long(trace.value)}"]
+    out = [f"{title(trace, classes)}{said} = {long(trace.value)}"]
     out.append("places count from 0" + (f"; {sees(trace)}" if trace.kind not in ("loss", "input") else ""))
     out += ["", *_terms(trace, limit)] if trace.terms else []
     told = [*steps(trace, limit), *((step.name, step.formula) for step in trace.after)]
     out += ["", *table((), [(name, formula) for name, formula in told])]
     out += [f"({note})" for note in trace.notes]
     if trace.gradient is not None and trace.kind != "loss":
-        out += ["", *_gradient(trace, limit)]
+        out += ["", *_gradient(trace, limit, classes)]
     return out
 
 
@@ -205,11 +212,12 @@ def _list(trace: Trace, limit: int) -> list[str]:
     return out
 
 
-def _gradient(trace: Trace, limit: int) -> list[str]:
+def _gradient(trace: Trace, limit: int, classes: Sequence[str]) -> list[str]:
     gradient = trace.gradient
     assert gradient is not None
+    target = named(gradient.target, classes)
     out = [
-        f"gradient of the loss for class {gradient.target} (loss {long(gradient.loss)}): {long(gradient.value)}",
+        f"gradient of the loss for {target} (loss {long(gradient.loss)}): {long(gradient.value)}",
         "it comes from the cells that this one feeds: slope x their gradient",
     ]
     shares = by_size(gradient.comes_from)
