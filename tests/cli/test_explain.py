@@ -31,6 +31,9 @@ def test_the_whole_story(run_of_digits: Path, picture: Path, say: Command) -> No
     assert "32 x 40, for the network 8 x 8 x 1, values " in said.out
     for label in ("conv1", "relu1", "pool1", "gap1", "dense1"):
         assert re.search(rf"(?m)^{label} ", said.out), label
+    zeros = "zeros: the share of values that are exactly 0, empty where none is; sees: rows "
+    assert zeros in said.out
+    assert zeros in Path("digit.html").read_text(encoding="utf-8")
     assert "the arithmetic of the largest number of conv1" in said.out
     assert "gradcam for " in said.out
     assert said.out.endswith("\nthe page is digit.html\n")

@@ -111,7 +111,8 @@ def layer_rows(explanation: Explanation) -> list[tuple[str, ...]]:
 def _layers(explanation: Explanation, stream: TextIO | None) -> list[str]:
     return [
         *table(HEADING, layer_rows(explanation), "<<<>>>>", stream),
-        "at: map, row and column of the largest value, counted from 0; sees: rows x columns of the picture",
+        "at: map, row and column of the largest value, counted from 0",
+        "zeros: the share of values that are exactly 0, empty where none is; sees: rows x columns of the picture",
     ]
 
 

@@ -228,7 +228,8 @@ def _layers(explanation: Explanation) -> Part:
     ]  # fmt: skip
     table = tag("div", tag("table", tag("thead", heading), tag("tbody", *rows), class_="layers"), class_="wide")
     told = (
-        "leaves: height × width × maps; at: map, row and column of the largest value, counted from 0; sees: rows × "
+        "leaves: height × width × maps; at: map, row and column of the largest value, counted from 0; zeros: "
+        "the share of values that are exactly 0, empty where none is; sees: rows × "
         "columns of the picture that one of its numbers hangs on."
     )
     folded = tag("details", tag("summary", f"All {len(rows)} layers in numbers"), tag("p", told, class_="note"), table)

@@ -159,7 +159,8 @@ def health(found: Inspection) -> Markup:
     told = tag("ul", *(tag("li", line) for line in verdicts(found)))
     note = (
         "dead: units that are the same for every picture, or behind an activation never above 0; alike: maps that say "
-        f"what an earlier one says (correlation above {ALIKE:g} over all pictures and places). Numbers count from 0."
+        f"what an earlier one says (correlation above {ALIKE:g} over all pictures and places). Numbers count from 0. "
+        "In the table an empty place is none."
     )
     grid = tag("div", tag("table", tag("thead", heading), tag("tbody", *body), class_="layers"), class_="wide")
     return tag("section", tag("h2", "Dead units and maps that say the same"), tag("p", note, class_="note"), told,
