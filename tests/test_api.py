@@ -195,6 +195,12 @@ def test_a_picture_is_looked_into(run: cs.Run, digits: DataSet, tmp_path: Path) 
         cs.explain(clf, torch.zeros(2, 1, 8, 8))
     with pytest.raises(cs.ConvscopeError, match=r"a cell and a map are those of a layer\. Got cell 3,4 and none"):
         looked.save(tmp_path / "page.html", cell=(3, 4))
+    (tmp_path / "mine.png").write_bytes(b"a picture")
+    with pytest.raises(cs.ConvscopeError, match=r"a page's file must end in \.html\. Got .*mine\.png: use mine\.html"):
+        looked.save(tmp_path / "mine.png")
+    assert (tmp_path / "mine.png").read_bytes() == b"a picture"
+    with pytest.raises(cs.ConvscopeError, match=r"explain must be given a classifier\. Got 'runs/x': convscope\.load"):
+        cs.explain("runs/x", picture)  # type: ignore[arg-type]
 
 
 def test_what_a_manner_did_is_told(run: cs.Run) -> None:

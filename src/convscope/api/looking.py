@@ -39,7 +39,9 @@ class Explanation(explanation.Explanation):
         method: str = "",
     ) -> None:
         """One HTML file that needs nothing beside it; a file of that name is replaced. Without a layer and a method
-        it tells the whole story."""
+        it tells the whole story. Raises ConvscopeError for another ending, which may be that of the picture."""
+        if Path(path).suffix.lower() not in (".html", ".htm"):
+            raise ConvscopeError(f"a page's file must end in .html. Got {path}: use {Path(path).stem}.html.")
         page.write(Path(path), self, Asked(layer, cell, map, method))
 
 
@@ -58,6 +60,10 @@ def explain(
     lies in. target: the class, by name or number, that gradients and attributions speak of; unless given, the one that
     the network says. as_is: the picture isn't brought into the data set's own manner first. Raises ConvscopeError.
     """
+    if not isinstance(classifier, Classifier):
+        raise ConvscopeError(
+            f"explain must be given a classifier. Got {classifier!r}: convscope.load opens a run's folder or a model file."
+        )
     kernels.keep_freed()  # all maps of a picture lie in memory at once
     if as_is:
         classifier = replace(classifier, preprocess=classifier.preprocess.replace(manner=None))
