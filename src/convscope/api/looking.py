@@ -62,7 +62,8 @@ def explain(
     """
     if not isinstance(classifier, Classifier):
         raise ConvscopeError(
-            f"explain must be given a classifier. Got {classifier!r}: convscope.load opens a run's folder or a model file."
+            f"explain must be given a classifier. Got {classifier!r}: convscope.load opens a run's folder or a model "
+            "file."
         )
     kernels.keep_freed()  # all maps of a picture lie in memory at once
     if as_is:
