@@ -193,6 +193,9 @@ def test_a_picture_is_looked_into(run: cs.Run, digits: DataSet, tmp_path: Path) 
         cs.explain(clf, torch.zeros(2, 8, 8))
     with pytest.raises(cs.ConvscopeError, match=r"one picture at a time\. Got a batch of 2: take pictures\[0\]\."):
         cs.explain(clf, torch.zeros(2, 1, 8, 8))
+    for cell in (3, "3,4"):
+        with pytest.raises(cs.ConvscopeError, match=r"a cell must be whole numbers, as in cell=\(3, 4\)"):
+            looked.trace("conv1", cell=cell)  # type: ignore[arg-type]
     with pytest.raises(cs.ConvscopeError, match=r"a cell and a map are those of a layer\. Got cell 3,4 and none"):
         looked.save(tmp_path / "page.html", cell=(3, 4))
     (tmp_path / "mine.png").write_bytes(b"a picture")

@@ -165,6 +165,12 @@ def test_no_file(tmp_path: Path) -> None:
     refused(tmp_path / "none.safetensors", "a model file must exist to be loaded. There is none at ")
 
 
+def test_a_name_that_is_nearly_right(saved: Path) -> None:
+    meant = re.escape(f"Did you mean {saved}?")
+    with pytest.raises(ModelError, match=rf"There is none at .*\. {meant}$"):
+        Classifier.load(saved.with_stem(saved.stem[:-1]))
+
+
 def test_a_file_cut_off_anywhere(saved: Path) -> None:
     data = saved.read_bytes()
     for at in [*range(10), *np.linspace(10, len(data) - 1, 54, dtype=int).tolist()]:

@@ -167,6 +167,10 @@ def test_why_it_ended(reason: str, sentence: str) -> None:
     assert sentence in told([STARTED, Stopped(reason, 40, 2)])
 
 
+def test_an_end_within_the_first_epoch() -> None:
+    assert "trained: 40 steps\n" in told([STARTED, Stopped("epochs", 40, 0)])
+
+
 def test_a_second_look_is_said() -> None:
     assert "look" not in told([TESTED])
     assert "look 2 at the test split of this run" in told([Scored(268, 270, 0.97, 0.99, 0.02, "test", 2)])

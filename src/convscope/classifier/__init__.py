@@ -27,7 +27,7 @@ from convscope.data.decode import UnreadablePicture
 from convscope.data.folder import scan
 from convscope.data.preprocess import Preprocess
 from convscope.data.threads import usable_cores
-from convscope.errors import ConvscopeError, RunFailed
+from convscope.errors import ConvscopeError, RunFailed, nearest
 from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
 from convscope.network.cost import state
@@ -236,7 +236,7 @@ class Classifier:
         if path.is_dir():
             path = _model_of(Run(path))
         if not path.is_file():
-            raise ModelError(f"a model file must exist to be loaded. There is none at {path}.")
+            raise ModelError(f"a model file must exist to be loaded. There is none at {path}.{_meant(path)}")
         tensors, header = model_file.read(path)
         classes = tuple(header["classes"])
         try:
@@ -253,6 +253,16 @@ class Classifier:
         network.load_state_dict(tensors)
         network.eval()
         return cls(network, preprocess, classes, header["score"], header["made_with"], path)
+
+
+def _meant(path: Path) -> str:
+    """Which run or model file beside it is called nearly so, as a sentence; "" where none is."""
+    try:
+        beside = [one.name for one in path.parent.iterdir() if one.is_dir() or one.suffix == path.suffix]
+    except OSError:
+        return ""
+    close = nearest(path.name, beside)
+    return f" Did you mean {path.parent / close}?" if close else ""
 
 
 def _model_of(run: Run) -> Path:

@@ -162,6 +162,8 @@ class Explanation:
         Without a map, the one whose value at the cell is largest; without a cell, where the map's (or of all maps the)
         value is largest. Raises ConvscopeError for a layer, map or cell that doesn't exist.
         """
+        if cell is not None and not (isinstance(cell, tuple | list) and all(isinstance(at, int) for at in cell)):
+            raise ConvscopeError(f"a cell must be whole numbers, as in cell=(3, 4), or (5,) of a vector. Got {cell!r}.")
         values = self.maps[self._known(label)]
         if values.ndim == 1:
             if map is not None or (cell is not None and len(cell) != 1):

@@ -176,7 +176,8 @@ class Terminal:
 
     def _stopped(self, record: Stopped) -> None:
         self.close()
-        where = f"{plural(record.epoch, 'epoch')}, {plural(record.step, 'step')}"
+        whole = [plural(record.epoch, "epoch")] if record.epoch else []  # a training may end within its first
+        where = ", ".join([*whole, plural(record.step, "step")])
         if self._best and self._monitor:
             where += f"; best {self._monitor}: epoch {self._best}"
         match record.reason:
