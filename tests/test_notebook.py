@@ -103,6 +103,7 @@ def test_a_look_and_its_trace(shown: Any) -> None:
     trace = look.trace("conv1", cell=(4, 4))
     assert f"{trace.value:.4g}" in shown(trace)
     assert "conv1" in shown(look)
+    assert "Integrated gradients for " in shown(look.attribute("integrated-gradients"))
 
 
 def test_frames_run_no_script_and_ask_no_host(shown: Any) -> None:

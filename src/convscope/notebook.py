@@ -19,6 +19,7 @@ FORMS = {
     ("convscope.evaluate.metrics", "Score"): "score",
     ("convscope.data.images", "ImageSet"): "image_set",
     ("convscope.explain.trace.data", "Trace"): "trace",
+    ("convscope.explain.attribute", "Attribution"): "attribution",
     ("convscope.explain.explanation", "Explanation"): "explanation",
 }
 """(module, type) to the function here that shows it."""
@@ -127,6 +128,13 @@ def trace(value: Any) -> str:
     from convscope.report import trace as traces
 
     return _framed("a trace", traces.section(value), height=620, styles=(traces.STYLE,))
+
+
+def attribution(value: Any) -> str:
+    """Where the class is seen, and whether to believe it."""
+    from convscope.report import attribution as attributions
+
+    return _framed("an attribution", attributions.section(value), height=760, styles=(attributions.STYLE,))
 
 
 def explanation(value: Any) -> str:

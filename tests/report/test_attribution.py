@@ -34,7 +34,7 @@ def test_the_checks_are_told() -> None:
     for method, word in (("gradcam", "at conv2 (the last layer whose maps"), ("integrated-gradients", "completeness"),
                          ("occlusion", "takes its mean colour")):  # fmt: skip
         found = some(method)
-        page = section(found, PICTURE, ("cat & <dog>", "cat & <dog>"))
+        page = section(dataclasses.replace(found, classes=("cat & <dog>", "cat & <dog>")))
         assert word in page
         assert "cat &amp; &lt;dog&gt;" in page
         assert "<dog>" not in page
@@ -48,8 +48,8 @@ def test_the_mark() -> None:
     bad = Check(
         "deletion", -0.1, "better than each of 5 random orders", False, "it is no better than chance", ((0, 1), (1, 0))
     )
-    page = section(dataclasses.replace(found, checks=(bad,)), PICTURE)
+    page = section(dataclasses.replace(found, checks=(bad,)))
     assert "not trustworthy: it is no better than chance" in page
     good = dataclasses.replace(bad, passed=True)
-    assert "not trustworthy" not in section(dataclasses.replace(found, checks=(good,)), PICTURE)
-    assert "not trustworthy: it was not checked" in section(dataclasses.replace(found, checks=()), PICTURE)
+    assert "not trustworthy" not in section(dataclasses.replace(found, checks=(good,)))
+    assert "not trustworthy: it was not checked" in section(dataclasses.replace(found, checks=()))

@@ -37,7 +37,8 @@ _BATCH = 64
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """map: (H, W) float32 at the fitted picture's size, positive where it speaks for the target; raw: as it was
-    computed, (h, w) of the layer for Grad-CAM, (C, h, w) of the input for the others. label: the layer, "" for none."""
+    computed, (h, w) of the layer for Grad-CAM, (C, h, w) of the input for the others. label: the layer, "" for none.
+    picture: uint8 (C, H, W), as it was fitted; classes: their names, () of a bare module."""
 
     method: str
     label: str
@@ -46,6 +47,8 @@ class Attribution:
     map: NDArray[np.float32]
     raw: NDArray[np.float32]
     checks: tuple[Check, ...]
+    picture: NDArray[np.uint8]
+    classes: tuple[str, ...] = ()
 
     @property
     def trusted(self) -> bool:
@@ -119,14 +122,15 @@ def attribute(
         for i, raw in enumerate(raws):
             one = slice(i, i + 1)
             found.append(
-                _made(network, preprocess, pictures[one], x[one], method, label or "", why, int(targets[i]), raw, check)
-            )
+                _made(network, preprocess, pictures[one], x[one], method, label or "", why, int(targets[i]), raw, check,
+                      classes)
+            )  # fmt: skip
     return found if batch else found[0]
 
 
 def _made(
     network: nn.Module, preprocess: Preprocess, picture: NDArray[np.uint8], x: Tensor, method: str, label: str,
-    why: str, target: int, raw: Tensor | None, check: bool,
+    why: str, target: int, raw: Tensor | None, check: bool, classes: tuple[str, ...],
 ) -> Attribution:  # fmt: skip
     """One picture's attribution out of its raw map, with its checks."""
     blank = nothing(preprocess, picture).to(x.device)
@@ -154,7 +158,8 @@ def _made(
     whole = np.zeros(preprocess.size, np.float32)  # the network sees the middle window of it
     top, left = ((a - b) // 2 for a, b in zip(preprocess.size, size, strict=True))
     whole[top : top + size[0], left : left + size[1]] = shown
-    return Attribution(method, label, why, target, whole, raw.detach().cpu().numpy(), tuple(checks))
+    values = raw.detach().cpu().numpy()
+    return Attribution(method, label, why, target, whole, values, tuple(checks), picture[0], classes)
 
 
 def _flat(raw: Tensor) -> NDArray[np.float32]:

@@ -28,10 +28,10 @@ _ACROSS = {
 }
 
 
-def section(attribution: Attribution, picture: NDArray[np.uint8], classes: tuple[str, ...] = ()) -> Markup:
-    """What a page shows of it. picture: uint8 (C, H, W), as it was fitted for the classifier, of the map's size."""
-    name = NAMES[attribution.method]
-    target = classes[attribution.target] if classes else f"class {attribution.target}"
+def section(attribution: Attribution) -> Markup:
+    """What a page shows of it."""
+    name, picture = NAMES[attribution.method], attribution.picture
+    target = attribution.classes[attribution.target] if attribution.classes else f"class {attribution.target}"
     where = f", at {attribution.label} ({attribution.why_label})" if attribution.label else ""
     verdict = (
         tag("p", "passes its checks", class_="at-mark passes")

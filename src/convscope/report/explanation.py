@@ -324,5 +324,5 @@ def _decides(explanation: Explanation, found: Attribution) -> Part:
         f"Which part of the picture speaks for {target}. Such a map convinces whether or not it is true: so it is "
         "checked, and it says where it failed."
     )
-    body = attribution.section(found, explanation.picture, explanation.classifier.classes)
+    body = attribution.section(found)
     return Part("attribution", "Which pixels decide", note, body)
