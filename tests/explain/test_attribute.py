@@ -243,6 +243,22 @@ def test_randomised_weights_make_the_checks_fail(method: str) -> None:
     assert wrong <= 5, wrong
 
 
+@pytest.mark.parametrize("side", [12, 7])
+def test_an_order_backwards_is_one_more(side: int) -> None:
+    """Removing by an order passes the very pictures that showing by its reverse passes: the areas change places."""
+    network = Network("conv 3x3 4, relu, gap, dense", input=(side, side, 1), classes=2, seed=1)
+    draws = np.random.default_rng(0)
+    x, blank = (
+        torch.from_numpy(draws.standard_normal((1, 1, side, side), np.float32)) * 9,
+        torch.zeros(1, 1, side, side),
+    )
+    map = draws.standard_normal((side, side)).astype(np.float32)
+    there, back = (trust.curves(network, x, blank, one, 0) for one in (map, -map))
+    assert there[2].value == pytest.approx(-back[2].value, abs=1e-9)
+    assert abs(there[2].value) > 1e-4
+    assert [y for _, y in there[0].curve] == pytest.approx([y for _, y in reversed(back[1].curve)])
+
+
 def test_a_map_that_ignores_the_weights_fails() -> None:
     edges = np.random.default_rng(0).random((6, 6)).astype(np.float32)
     check = trust.randomisation(trained().network, lambda network: edges, edges)

@@ -20,8 +20,8 @@ from convscope.errors import ConvscopeError
 
 PATCHES = 8  # patches along a side, at most
 STEPS = 8  # points of a curve after the first
-ORDERS = 39  # random orders, with which the map's own is compared
-BETTER = 1  # of them that may do as well: a map that knows nothing of the network passes once in 20, (1 + 1) / (39 + 1)
+ORDERS = 20  # random orders with which the map's own is compared, each forwards and backwards
+BETTER = 1  # of those 40 that may do as well: a map that knows nothing of the network passes once in 21
 EFFECT = 0.2  # least gain over random orders, deletion's and insertion's together, in probability of the class
 CASCADE = 4  # stages of the randomisation, from the top down
 DRAWS = 3  # randomisations of all layers, the mean of which is judged
@@ -74,7 +74,8 @@ def curves(
     importance = np.bincount(flat, map.ravel().astype(np.float64), count) / sizes
     draws = np.random.default_rng(0)
     orders = [np.argsort(-importance, kind="stable"), *(draws.permutation(count) for _ in range(ORDERS))]
-    at = np.unique(np.linspace(0, count, min(STEPS, count) + 1).round().astype(int))
+    at = np.linspace(0, count, min(STEPS, count) + 1).round().astype(int)
+    at = np.unique(np.concatenate([at, count - at]))  # so that an order's curve is also that of its reverse, mirrored
     share = at / count
     ends = _probabilities(network, [x, blank], target)
     found = []
@@ -83,24 +84,26 @@ def curves(
         between = _probabilities(network, inputs, target).reshape(len(orders), len(at) - 2)
         found.append(np.pad(between, ((0, 0), (1, 1)), constant_values=((0, 0), (first, last))))
     deletion, insertion = (np.asarray(np.trapezoid(values, share, axis=1)) for values in found)
-    falls, rises = deletion[1:] - deletion[0], insertion[0] - insertion[1:]
+    # removing by an order passes the pictures that showing by its reverse passes, so each order stands for two
+    both = np.concatenate([deletion[1:], insertion[1:]]), np.concatenate([insertion[1:], deletion[1:]])
+    falls, rises = both[0] - deletion[0], insertion[0] - both[1]
     gain = falls + rises
     beaten, size = int((gain > 0).sum()), float(gain.mean())
     checks = [
         Check(name, float(one.mean()), "better than random orders in the mean", bool(one.mean() > 0), why,
-              _points(share, values[0]), _points(share, values[1:].mean(0)))
-        for one, values, name, why in (
-            (falls, found[0], "deletion", "removing its brightest patches first doesn't lower the class faster than "
-             "removing patches at random"),
-            (rises, found[1], "insertion", "showing its brightest patches first doesn't raise the class faster than "
-             "showing patches at random"))
+              _points(share, values[0]), _points(share, (values[1:].mean(0) + other[1:, ::-1].mean(0)) / 2))
+        for one, values, other, name, why in (
+            (falls, found[0], found[1], "deletion", "removing its brightest patches first doesn't lower the class faster "
+             "than removing patches at random"),
+            (rises, found[1], found[0], "insertion", "showing its brightest patches first doesn't raise the class faster "
+             "than showing patches at random"))
     ]  # fmt: skip
     why = []
-    if beaten < ORDERS - BETTER:
-        why.append(f"{ORDERS - beaten} of {ORDERS} random orders of the patches do as well as its own")
+    if beaten < len(gain) - BETTER:
+        why.append(f"{len(gain) - beaten} of {len(gain)} random orders of the patches do as well as its own")
     if size < EFFECT:
         why.append("the class's probability hardly hangs on which patches are there, so the map can't say much")
-    needed = f"gain of at least {EFFECT}, and better than {ORDERS - BETTER} of {ORDERS} random orders"
+    needed = f"gain of at least {EFFECT}, and better than {len(gain) - BETTER} of {len(gain)} random orders"
     together = Check("deletion and insertion", size, needed, not why, "; ".join(why))
     return checks[0], checks[1], together
 
