@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -160,6 +162,12 @@ def test_a_gradient_of_nothing_moves_nothing_and_is_finite() -> None:
     optimizer.step()
     assert torch.equal(net.get_parameter("1.weight"), torch.zeros(6, 6, 3, 3, dtype=torch.float64))
     assert all(p.isfinite().all() for p in net.parameters())
+
+
+def test_a_copy_is_as_precise() -> None:
+    made = Muon([{"params": [nn.Parameter(torch.ones(2, 3, 3, 3))], "filters": (1,)}], torch.bfloat16)
+    assert copy.deepcopy(made).precision is torch.bfloat16
+    assert pickle.loads(pickle.dumps(made)).precision is torch.bfloat16
 
 
 def test_a_closure_is_called_and_its_loss_given_back() -> None:

@@ -93,10 +93,10 @@ def curves(
         Check(name, float(one.mean()), "better than random orders in the mean", bool(one.mean() > 0), why,
               _points(share, values[0]), _points(share, (values[1:].mean(0) + other[1:, ::-1].mean(0)) / 2))
         for one, values, other, name, why in (
-            (falls, found[0], found[1], "deletion", "removing its brightest patches first doesn't lower the class faster "
-             "than removing patches at random"),
-            (rises, found[1], found[0], "insertion", "showing its brightest patches first doesn't raise the class faster "
-             "than showing patches at random"))
+            (falls, found[0], found[1], "deletion", "removing its brightest patches first doesn't lower the class "
+             "faster than removing patches at random"),
+            (rises, found[1], found[0], "insertion", "showing its brightest patches first doesn't raise the class "
+             "faster than showing patches at random"))
     ]  # fmt: skip
     why = []
     if beaten < len(gain) - BETTER:

@@ -32,6 +32,10 @@ class Muon(Uncompiled):
         super().__init__(groups, {"lr": 0.24, "momentum": 0.6, "weight_decay": 0.0, "filters": ()})
         self.precision = precision
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle keeps: PyTorch's optimizers name theirs one by one."""
+        return {**super().__getstate__(), "precision": self.precision}
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One step of every parameter that has a gradient."""
