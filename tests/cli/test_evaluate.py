@@ -7,11 +7,13 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cli.conftest import Command, write_pictures
 from convscope import api
+from convscope.data.images import ImageSet
 
 
 @pytest.fixture
@@ -178,3 +180,72 @@ def test_a_run_that_has_no_model(run_of_digits: Path, say: Command) -> None:
         assert (
             "half has no model yet: its training did not end. Go on with it: convscope train --resume half" in said.err
         )
+
+
+def write_digits(folder: Path, part: ImageSet, *, as_drawn: bool = False) -> Path:
+    """The pictures of an image set as files in class folders: as they are, or dark on a light page, off-centre."""
+    for name, label, picture in zip(part.names, part.labels, part.images, strict=True):
+        path = folder / str(label) / f"{name.replace('/', ' ')}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure = Image.fromarray(picture[0])
+        if as_drawn:
+            page = Image.new("L", (160, 120))
+            page.paste(figure.resize((50, 80), Image.Resampling.BICUBIC), (20, 10))
+            figure = page.point(lambda value: 230 - round(0.75 * value))
+        figure.save(path)
+    return folder
+
+
+def test_pictures_from_outside_are_brought_into_the_manner(copied: Path, say: Command) -> None:
+    drawn = write_digits(Path("drawn"), api.data("digits").test.subset(np.arange(40)), as_drawn=True)
+    note = f"the pictures of {drawn} were brought into the manner 'digits' first; --as-is leaves that out"
+    classifier = api.load(copied)
+    found = {}
+    for words, manner, notes in (((), "digits", [note]), (("--as-is",), "", [])):
+        about = json.loads(say("evaluate", copied, "--data", drawn, "--json", *words).out)
+        assert (about["manner"], about["notes"], about["n"]) == (manner, notes, 40)
+        classifier.preprocess = classifier.preprocess.replace(manner=manner)
+        shares = [said.probabilities[Path(said.name).parent.name] for said in classifier.predict(drawn)]
+        assert about["loss"] == pytest.approx(
+            -np.mean(np.log(shares)), rel=1e-5
+        )  # the network saw what `predict` shows
+        found[manner] = about["loss"]
+    assert found["digits"] != pytest.approx(found[""], rel=1e-3)
+    assert f"note: {note}\n" in say("evaluate", copied, "--data", drawn).out
+    assert "note: " not in say("evaluate", copied, "--data", drawn, "--as-is").out
+    for verb in ("probe", "health"):
+        asked = (verb, copied, "--data", drawn, "--most", "8", "--json")
+        more = ("--only", "inversion") if verb == "probe" else ()
+        assert json.loads(say(*asked, *more).out)["notes"] == [note]
+        assert json.loads(say(*asked, *more, "--as-is").out)["notes"] == []
+
+
+def test_an_exported_test_set_scores_as_it_does_in_its_run(copied: Path, say: Command) -> None:
+    exported = write_digits(Path("exported"), api.data("digits").test)
+    own = json.loads(say("evaluate", copied, "--json").out)
+    for more in ((), ("--as-is",)):
+        about = json.loads(say("evaluate", copied, "--data", exported, "--json", *more).out)
+        assert (about["k"], about["n"], about["confusion"]) == (own["k"], own["n"], own["confusion"])
+
+
+def test_what_is_not_from_outside_is_not_brought(copied: Path, say: Command) -> None:
+    """A data set by its name, and the very pictures that a model was trained on, in a run or without it."""
+    assert json.loads(say("evaluate", copied, "--json").out)["manner"] == ""
+    assert json.loads(say("evaluate", copied, "--data", "digits[:90]", "--json").out)["manner"] == ""
+    drawn = write_digits(Path("drawn"), api.data("digits").test.subset(np.arange(40)), as_drawn=True)
+    Path("own/test").mkdir(parents=True)
+    drawn.rename("own/train")
+    shutil.copytree("own/train", "own/test", dirs_exist_ok=True)
+    for path in Path("own/test").rglob("*.png"):
+        Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    words = ("--set", "manner=digits", "--set", "size=[8,8]", "--set", "channels=1", "--set", "steps=2", "--quiet")
+    assert say("train", "own", "--net", "dense", "--out", "run", *words).code == 0
+    Path("alone").mkdir()
+    shutil.copy("run/model.safetensors", "alone")
+    own = json.loads(say("evaluate", "run", "--json").out)
+    for model in ("run", "alone/model.safetensors"):
+        about = json.loads(say("evaluate", model, "--data", "own", "--json").out)
+        assert (about["manner"], about["k"], about["loss"]) == ("", own["k"], own["loss"])
+    Path("own").rename("moved")
+    shutil.rmtree("moved/train")
+    assert json.loads(say("evaluate", "run", "--data", "moved/test", "--json").out)["manner"] == "digits"

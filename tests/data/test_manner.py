@@ -8,12 +8,12 @@ from typing import get_args
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 import convscope as cs
 from convscope import recipe
 from convscope.data.known import KNOWN
-from convscope.data.manner import MANNERS, explain, stroke_width
+from convscope.data.manner import MANNERS, _extreme, explain, stroke_width
 from convscope.data.preprocess import Preprocess
 from convscope.errors import ConvscopeError
 from convscope.recipe.settings import InputSettings
@@ -151,6 +151,19 @@ def test_the_names_of_manners_agree() -> None:
     assert {known.manner for known in KNOWN.values()} == {"", *MANNERS}
 
 
+def test_a_data_set_that_is_brought_is_what_prediction_reads(tmp_path: Path) -> None:
+    big = np.asarray(seven()).repeat(3, 0).repeat(3, 1)  # a JPEG that is decoded at a smaller scale
+    for number, kind in enumerate(("png", "jpg", "tif")):
+        (tmp_path / "own" / "7").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.roll(big, 30 * number, 1)).save(tmp_path / "own" / "7" / f"{number}.{kind}")
+    Image.fromarray(big).rotate(180, fillcolor=200).convert("RGB").save(tmp_path / "own" / "7" / "3.png")
+    (tmp_path / "own" / "1").mkdir()
+    drawn(1, 14).save(tmp_path / "own" / "1" / "0.png")
+    brought = cs.data(str(tmp_path / "own"), size=(28, 28), channels=1, validation=0, test=0, bring="mnist").train
+    for name, picture in zip(brought.names, brought.images, strict=True):
+        assert np.array_equal(picture, MNIST.read(tmp_path / "own" / name))
+
+
 def test_a_folder_of_ones_own_has_a_manner_where_it_is_told(tmp_path: Path) -> None:
     for number in range(8):
         path = tmp_path / "own" / "17"[number % 2] / f"{number}.png"
@@ -163,3 +176,10 @@ def test_a_folder_of_ones_own_has_a_manner_where_it_is_told(tmp_path: Path) -> N
     assert np.array_equal(told.train.images, cs.data(folder, size=(28, 28)).train.images)
     with pytest.raises(ConvscopeError, match=r"channels must be 1 with manner 'mnist'\. Got 3\. Set channels to 1"):
         cs.data(folder, manner="mnist", channels=3)
+
+
+@pytest.mark.parametrize("window", [3, 9, 33])
+def test_the_extremes_of_windows_are_pillows(window: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 51), np.uint8)
+    for of, theirs in ((np.max, ImageFilter.MaxFilter), (np.min, ImageFilter.MinFilter)):
+        assert np.array_equal(_extreme(pixels, window, of), np.asarray(Image.fromarray(pixels).filter(theirs(window))))

@@ -43,6 +43,7 @@ def evaluate(classifier: Classifier, images: ImageSet, *, seen: bool = False, vi
 
     views: "mirror", "shift" or "both" gives the score of the mean of 2, 3 or 6 views of each picture in place of that
     of one; its `.views` says so.
+    The pictures are taken as they are: an image set has been fitted already, and no manner is applied to it.
     Raises ConvscopeError where their classes differ, and where the run that the classifier lies in was trained on some
     of these pictures, unless `seen` says that this is meant.
     """
@@ -52,7 +53,12 @@ def evaluate(classifier: Classifier, images: ImageSet, *, seen: bool = False, vi
 
 
 def evaluate_model(
-    model: str | Path, data: str = "", part: str = "", progress: Progress | None = None, views: str = ""
+    model: str | Path,
+    data: str = "",
+    part: str = "",
+    progress: Progress | None = None,
+    views: str = "",
+    as_is: bool = False,
 ) -> Evaluated:
     """Ask a run or a model file about a whole split; see `evaluate.model.ask`."""
-    return ask(load(model), Path(model), data, part, progress, views)
+    return ask(load(model), Path(model), data, part, progress, views, as_is)

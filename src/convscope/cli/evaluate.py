@@ -25,6 +25,9 @@ def command(
     views: Annotated[
         str, Option(help="mirror, shift or both: a second score, of the mean of 2, 3 or 6 views of each picture")
     ] = "",
+    as_is: Annotated[
+        bool, Option("--as-is", help="don't bring pictures of --data into the model's own manner first")
+    ] = False,
     json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:
     """Carry it out; see HELP."""
@@ -36,13 +39,14 @@ def command(
     from convscope.report.text import json_line, noted, say
 
     with Progress(sys.stderr, show=not json) as progress:
-        done = api.evaluate_model(model, data, split, progress, views)
+        done = api.evaluate_model(model, data, split, progress, views, as_is)
     said, part, look = done.predictions, done.split, done.look
     found, classes = score(said), per_class(said)
     if json:
         about = {
-            **found.to_json(), "split": part, "look": look, "notes": done.notes, "classes": classes,
-            "confusion": confusion(said), **({"in_views": done.in_views.to_json()} if done.in_views else {}),
+            **found.to_json(), "split": part, "look": look, "manner": done.manner, "notes": done.notes,
+            "classes": classes, "confusion": confusion(said),
+            **({"in_views": done.in_views.to_json()} if done.in_views else {}),
         }  # fmt: skip
         print(json_line(about, sys.stdout))
         return 0

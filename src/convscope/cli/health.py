@@ -32,6 +32,9 @@ def command(
     out: Annotated[str, Option("--out", "-o", help="write a page to this file: .html")] = "",
     most: Annotated[int, Option(min=2, help="at most so many pictures, drawn by --seed")] = 256,
     seed: Annotated[int, Option(help="of the sample")] = 0,
+    as_is: Annotated[
+        bool, Option("--as-is", help="don't bring pictures of --data into the model's own manner first")
+    ] = False,
     json: Annotated[bool, Option("--json", help="print one JSON object")] = False,
 ) -> int:
     """Carry it out; see HELP."""
@@ -49,7 +52,7 @@ def command(
     kernels.keep_freed()
     classifier = api.load(model)
     with Progress(sys.stderr, show=not json) as progress:
-        chosen = evaluate.choose(classifier, Path(model), data, split, progress, usual=_usual(Path(model)))
+        chosen = evaluate.choose(classifier, Path(model), data, split, progress, usual=_usual(Path(model)), as_is=as_is)
         chosen.look("health")
         pictures = sample(chosen.images, most, seed)
         found = inspect(classifier, pictures, label=layer, map=map, run=chosen.run, progress=progress)

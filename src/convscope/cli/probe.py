@@ -30,6 +30,9 @@ def command(
                                 "inversion")] = "",
     most: Annotated[int, Option(min=1, help="at most so many pictures, drawn by --seed")] = 1000,
     seed: Annotated[int, Option(help="of the sample, of which way pictures are moved, and of the noise")] = 0,
+    as_is: Annotated[
+        bool, Option("--as-is", help="don't bring pictures of --data into the model's own manner first")
+    ] = False,
     json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> int:  # fmt: skip
     """Carry it out; see HELP."""
@@ -46,7 +49,7 @@ def command(
     names = probe.check(name.strip() for name in only.split(",") if name.strip())
     classifier = api.load(model)
     with Progress(sys.stderr, show=not json) as progress:
-        chosen = evaluate.choose(classifier, Path(model), data, split, progress, usual="validation")
+        chosen = evaluate.choose(classifier, Path(model), data, split, progress, usual="validation", as_is=as_is)
         look = chosen.look("probe")
         pictures = probe.sample(chosen.images, most, seed)
         found = probe.probe(classifier, pictures, names, seed, progress)

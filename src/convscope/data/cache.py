@@ -24,6 +24,7 @@ from convscope import files
 from convscope.data import places, taken
 from convscope.data.decode import Colour, Fit, MissingHeic, UnreadablePicture, decode
 from convscope.data.listing import Files
+from convscope.data.manner import MANNERS
 from convscope.data.preprocess import Preprocess
 from convscope.data.progress import Progress
 from convscope.data.threads import usable_cores
@@ -56,12 +57,14 @@ class Cached:
 
 @dataclass(frozen=True)
 class Fitting:
-    """How pictures are to be stored; size or channels None: as the pictures have it (`open_or_build`)."""
+    """How pictures are to be stored; size or channels None: as the pictures have it (`open_or_build`). manner: what
+    each is brought into first, None for nothing; it needs a size and 1 channel."""
 
     size: tuple[int, int] | None
     channels: int | None
     fit: Fit
     background: Colour
+    manner: str | None = None
 
 
 def open_or_build(
@@ -74,6 +77,8 @@ def open_or_build(
     the disk is full.
     """
     asked = repr([fitting.size, fitting.channels, fitting.fit, fitting.background, _VERSION, PIL.__version__])
+    if fitting.manner is not None:
+        asked += repr(MANNERS.get(fitting.manner))
     key = hashlib.sha256(f"{listed.key}\t{asked}".encode()).hexdigest()
     folder = places.cache_folder() / "pictures" / key[:32]
     cached = _open(folder, key)
@@ -138,7 +143,7 @@ def _build(
     if size is None:
         shared = _first_size(listed)
         size = shared or (LARGEST_OWN_SIZE, LARGEST_OWN_SIZE)
-    plain = Preprocess(size, fitting.channels or 3, fitting.fit, background=fitting.background)
+    plain = Preprocess(size, fitting.channels or 3, fitting.fit, manner=fitting.manner, background=fitting.background)
     try:
         rows, hashes, times, failures, grey = _decode_all(folder, listed, names, plain, shared, progress)
     except _Mixed:
@@ -244,7 +249,7 @@ def _decode_chunk(listed: Files, chunk: range, plain: Preprocess, shared: tuple[
         try:
             with listed.stream(row) as file:
                 digest, head = _hashed(file)
-                picture = decode(file, target=plain.size, fit=plain.fitting, background=plain.background)
+                picture = plain.decoded(file)
         except MissingHeic:
             batch.heic.append(row)
             continue

@@ -8,6 +8,7 @@ antialiased, its centre of mass in the middle of 28 x 28.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,10 +149,22 @@ def _paper(light: NDArray[np.float32]) -> NDArray[np.float32]:
     window = max(coarse.size) // 4 | 1
     margin = window
     padded = Image.fromarray(np.pad(np.asarray(coarse), margin, mode="edge"))
-    closed = padded.filter(ImageFilter.MedianFilter(3)).filter(ImageFilter.MaxFilter(window))
-    closed = closed.filter(ImageFilter.MinFilter(window)).filter(ImageFilter.GaussianBlur(2))
+    brightest = _extreme(np.asarray(padded.filter(ImageFilter.MedianFilter(3))), window, np.max)
+    closed = Image.fromarray(_extreme(brightest, window, np.min)).filter(ImageFilter.GaussianBlur(2))
     closed = closed.crop((margin, margin, margin + coarse.width, margin + coarse.height))
     return np.asarray(closed.resize((wide, high), Image.Resampling.BILINEAR), np.float32)
+
+
+def _extreme(
+    values: NDArray[np.uint8], window: int, of: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """The largest or smallest value (`of`) in a square window around each pixel. Rows first, then columns: for a wide
+    window that is many times faster than Pillow's filter, and the same."""
+    beside = window // 2
+    for axis in (0, 1):
+        margins = [(beside, beside) if axis == i else (0, 0) for i in range(2)]
+        values = of(np.lib.stride_tricks.sliding_window_view(np.pad(values, margins, mode="edge"), window, axis), -1)
+    return values
 
 
 def _coarse(light: NDArray[np.float32], longest: int) -> Image.Image:

@@ -176,10 +176,12 @@ class Preprocess:
 
     def read_noted(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str]:
         """The same, and what its reader must know, "" for nothing: a manner may find no ink, or several figures."""
+        return self._stored(self.decoded(source, max_pixels=max_pixels))
+
+    def decoded(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+        """A picture file as `fit` takes it, "L" or "RGB": a JPEG at no more pixels than that needs."""
         target = self.size if self.manner is None else _ALL_THE_INK
-        return self._stored(
-            decode(source, target=target, fit=self.fitting, max_pixels=max_pixels, background=self.background)
-        )
+        return decode(source, target=target, fit=self.fitting, max_pixels=max_pixels, background=self.background)
 
     def fit(self, picture: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A picture as it is stored: uint8 (C, H, W) of this record's size and channels.

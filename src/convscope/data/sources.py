@@ -55,6 +55,12 @@ def _find(word: str, base: Path, progress: Progress | None) -> Source:
     raise ConvscopeError(f"there is no folder and no .csv {at}. {unknown('data set', word, names())}")
 
 
+def is_known(spec: str) -> bool:
+    """Whether `spec` means a data set by its name, all or the first of it, and not a folder or a .csv."""
+    match = _SLICE.fullmatch(spec.strip())
+    return (match["word"] if match else spec.strip()) in KNOWN
+
+
 def names() -> list[str]:
     """The data sets that can be had here: those with an address, and a local one where its files are found."""
     return [name for name, entry in KNOWN.items() if entry.format == "embedded" or entry.hosts or where(name)]

@@ -51,6 +51,7 @@ def load(
     per_picture: bool = False,
     crop_to: tuple[int, int] | None = None,
     manner: str | None = "auto",
+    bring: str | None = None,
     background: Colour = WHITE,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
@@ -67,6 +68,8 @@ def load(
     mean, std: "train" (each channel over the training part), "position-range" (`preprocess.statistics`), or numbers.
     manner: what brings pictures from outside to this data's manner; it is recorded, and none of these pictures goes
         through it. "auto" is that of a data set which has a name, where its pictures are grey.
+    bring: the manner into which these pictures themselves are brought, as `predict` brings a picture from outside; for
+        files, with `size` and 1 channel.
     skip_unreadable: leave out pictures that can't be read, with a note; without it they are an error that lists them.
     progress: called with what is being done, how many are done, and of how many (0 where nobody knows); with 0 of 0
         once before a download, to say how much comes and where it stays.
@@ -81,7 +84,7 @@ def load(
         images, plain = _fitted(source, size, channels, fit, background, progress)
         hashes, times = source.hashes(), np.full(len(source), -1, np.int64)
     else:
-        fitting = cache.Fitting(size, channels, fit, background)
+        fitting = cache.Fitting(size, channels, fit, background, bring)
         cached = cache.open_or_build(source.files, source.names, fitting, _identity(source), progress)
         source = _usable(source, cached, skip_unreadable, notes)
         images, hashes, times, kept = cached.images, cached.hashes, cached.times, cached.folder

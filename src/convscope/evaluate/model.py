@@ -13,7 +13,7 @@ import numpy as np
 
 from convscope import recipe
 from convscope.classifier import Classifier
-from convscope.data import store
+from convscope.data import sources, store
 from convscope.data.images import DataSet, ImageSet
 from convscope.data.progress import Progress
 from convscope.errors import ConvscopeError
@@ -78,7 +78,7 @@ def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
 class Evaluated:
     """What a model said of a split, the how-manieth look at it this was, and what the user should know of the data.
 
-    in_views: the second score, of several views of each picture, where it was asked for.
+    in_views: the second score, of several views of each picture, where it was asked for. manner: as in `Chosen`.
     """
 
     predictions: Predictions
@@ -86,18 +86,21 @@ class Evaluated:
     look: int
     notes: tuple[str, ...]
     in_views: Score | None = None
+    manner: str = ""
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The pictures on which a model is to be asked. split: what they are called. own: whether they are a split of the
-    run that the model lies in, which is `run`. notes: what the user should know of them."""
+    run that the model lies in, which is `run`. notes: what the user should know of them. manner: what they were brought
+    into, since they are from outside; "" is none."""
 
     images: ImageSet
     split: str
     own: bool
     run: Run | None
     notes: tuple[str, ...]
+    manner: str = ""
 
     def look(self, what: str) -> int:
         """Counts this look in the run's folder, where its test pictures are among these or the split is its own; the
@@ -114,13 +117,16 @@ def choose(
     part: str = "",
     progress: Progress | None = None,
     usual: str = "test",
+    as_is: bool = False,
 ) -> Chosen:
     """The pictures that are meant, none of which the model has learned from unless a split says so. No look is counted.
 
     model: where it lies, which is where its run's folder may be. Without `data` it is the run's own split (`usual`
     unless said); so it is where `data` has the very content that the run was begun with, which may have moved since.
-    With other `data`: the part that it calls test, or all of it. Raises ConvscopeError where the classes differ, the
-    split is empty, the data is what a model outside of any run was trained on, or the run's own is gone.
+    With other `data`: the part that it calls test, or all of it; pictures of a folder or a .csv are brought into the
+    model's manner, as those of `predict` are, unless they are to be taken `as_is`. Raises ConvscopeError where the
+    classes differ, the split is empty, the data is what a model outside of any run was trained on, or the run's own is
+    gone.
     """
     part = {"val": "validation", "valid": "validation"}.get(part, part)
     if part not in ("", "train", "validation", "test", "all"):
@@ -129,14 +135,19 @@ def choose(
     kept = recipe.load(own.recipe_path) if own is not None else None
     notes: tuple[str, ...] = ()
     dataset: DataSet | None = None
+    manner: str | None = None
     if data:
         of = classifier.preprocess
-        dataset = store.load(
-            data, size=of.size, channels=of.channels, fit=of.fitting, crop_to=of.crop_to, background=of.background,
-            validation=0.0, test=0.0, progress=progress,
+        manner = None if as_is or sources.is_known(data) else of.manner
+        read = partial(
+            store.load, data, size=of.size, channels=of.channels, fit=of.fitting, crop_to=of.crop_to,
+            background=of.background, validation=0.0, test=0.0, progress=progress,
         )  # fmt: skip
+        dataset = read(bring=manner)
         if kept is not None and dataset.sha256 == kept.data_sha256:
             kept, data, dataset = kept.model_copy(update={"data": data}), "", None
+        elif manner and dataset.sha256 == classifier.score.get("data_sha256"):
+            manner, dataset = None, read()  # its own data set isn't from outside
     elif own is not None:
         seen.refuse_gone(own)
     if dataset is not None:
@@ -147,6 +158,8 @@ def choose(
                 "run's folder without --data: it knows which pictures were set aside."
             )
         notes = dataset.notes
+        if manner:
+            notes += (f"the pictures of {data} were brought into the manner {manner!r} first; --as-is leaves that out",)
     elif own is None or kept is None:
         raise ConvscopeError(
             f"a score needs pictures that the model never saw. {model} lies in no run's folder, so nobody knows which "
@@ -170,7 +183,7 @@ def choose(
     if data:
         images, more = seen.without_learned(images, own, data)
         notes += more
-    return Chosen(images, part, not data, own, notes)
+    return Chosen(images, part, not data, own, notes, (manner or "") if data else "")
 
 
 def ask(
@@ -180,6 +193,7 @@ def ask(
     part: str = "",
     progress: Progress | None = None,
     views: str = "",
+    as_is: bool = False,
 ) -> Evaluated:
     """Ask a model about a whole split, as `choose` finds it; the look is counted in the run's folder.
 
@@ -187,7 +201,7 @@ def ask(
     """
     if views:
         several.check(views)  # before the look is counted
-    chosen = choose(classifier, model, data, part, progress)
+    chosen = choose(classifier, model, data, part, progress, as_is=as_is)
     images, part = chosen.images, chosen.split
     look = chosen.look("evaluate")
     said = predictions(classifier, images, progress)
@@ -195,7 +209,7 @@ def ask(
         found = score(said)
         chosen.run.log(Tested(found.k, found.n, found.low, found.high, found.loss, part, look))
     in_views = score_of(classifier, images, views, progress) if views else None
-    return Evaluated(said, part, look, chosen.notes, in_views)
+    return Evaluated(said, part, look, chosen.notes, in_views, chosen.manner)
 
 
 def whole(dataset: DataSet) -> ImageSet:

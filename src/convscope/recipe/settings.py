@@ -105,8 +105,8 @@ class InputSettings(Settings):
     )
     manner: Literal["auto", "", "mnist", "digits"] = Field(
         default="auto",
-        description="in prediction alone: how drawn or photographed figures are brought to the data's own manner; "
-        "'auto': that of mnist and digits where they are grey, none for other data; '': none",
+        description="for pictures from outside alone: how drawn or photographed figures are brought to the data's own "
+        "manner; 'auto': that of mnist and digits where they are grey, none for other data; '': none",
     )
 
     @model_validator(mode="after")
