@@ -77,7 +77,7 @@ def test_without_validation_pictures(say: Command) -> None:
     assert say(*words).code == 0
     said = say("probe", "run")
     assert said.code == 2
-    assert "run has none in validation. Its test pictures are had with --split test; looks are counted." in said.err
+    assert "run has none in validation. Its test pictures: --split test, which counts as a look." in said.err
     assert say("probe", "run", "--split", "test", "--only", "inversion").code == 0
 
 

@@ -62,8 +62,7 @@ class Known:
     files: what must be there; hosts: addresses to which a packed file's name is added, tried in order; folders: where
     it may lie below CONVSCOPE_DATA; archive: the one packed file that holds all of the files, and its size ("" where
     each is packed by itself); packed_bytes: about what all files take together as they are downloaded; copy_of: the
-    data set of which it is a re-encoded copy; manner: how its figures lie, a name in `manner.MANNERS`
-    or "".
+    data set of which it is a re-encoded copy; manner: how its figures lie, a name in `manner.MANNERS` or "".
     """
 
     name: str

@@ -76,7 +76,7 @@ def check_classes(classifier: Classifier, classes: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a model said of a split, the how-manieth look at it this was, and what the user should know of the data.
+    """What a model said of a split, and what the user should know of the data. look: 1 for the first look at it.
 
     in_views: the second score, of several views of each picture, where it was asked for. manner: as in `Chosen`.
     """
@@ -103,8 +103,9 @@ class Chosen:
     manner: str = ""
 
     def look(self, what: str) -> int:
-        """Counts this look in the run's folder, where its test pictures are among these or the split is its own; the
-        how-manieth it is, with this."""
+        """Counts this look in the run's folder, where its test pictures are among these or the split is its own.
+
+        Returns how many there were, this one included; else 1."""
         if self.run is None or not (self.own or seen.overlap(self.images, self.run, ("test",)).any()):
             return 1
         return self.run.look(self.split if self.own and self.split != "all" else "test", what)
@@ -171,14 +172,8 @@ def choose(
         notes = (note,) if note else ()
     images = whole(dataset) if part == "all" else getattr(dataset, part)
     if not len(images):
-        raise ConvscopeError(
-            f"a split must have pictures to be scored. {data or model} has none in {part}."
-            + (
-                ""
-                if data or not len(dataset.test)
-                else " Its test pictures are had with --split test; looks are counted."
-            )
-        )
+        mend = "" if data or not len(dataset.test) else " Its test pictures: --split test, which counts as a look."
+        raise ConvscopeError(f"a split must have pictures to be scored. {data or model} has none in {part}.{mend}")
     check_classes(classifier, images.classes)  # before the look is counted
     if data:
         images, more = seen.without_learned(images, own, data)

@@ -209,7 +209,7 @@ def _tried(row: Sized, conv: Conv, batch: int, *, timed: bool) -> tuple[dict[str
 
 
 def _enough(x: Tensor, way: str) -> Tensor:
-    """x, or as many such pictures as fill a row of the way that lays them side by side, and one more."""
+    """Random pictures of x's shape: as many, or what fills a row of a way that lays them side by side, and one."""
     count = 1 + int(way.split(maxsplit=1)[0]) if way[0].isdigit() else len(x)
     return torch.randn(count, *x.shape[1:]).contiguous(memory_format=torch.channels_last)
 

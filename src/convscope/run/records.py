@@ -134,7 +134,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Tested:
-    """The score on a split: k of n, its 95 % interval (fractions), and the how-manieth look at that split this was."""
+    """The score on a split: k of n, and its 95 % interval (fractions). look: 1 for the first at that split."""
 
     kind: ClassVar[str] = "tested"
     k: int
