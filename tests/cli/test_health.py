@@ -73,7 +73,7 @@ def test_of_a_run_without_validation_pictures_those_of_training(say: Command) ->
     (["--layer", "conv9"], r"unknown layer 'conv9'.*conv1"),
     (["--layer", "conv1", "--map", "4"], r"a map of conv1 must be 0 to 3, counted from 0. Got 4; the nearest is 3"),
     (["--map", "1"], r"a map is one of a layer. Got map 1 and no layer"),
-    (["-o", "page.pdf"], r"a page's file must end in .html. Got 'page.pdf': use -o page.html"),
+    (["-o", "page.pdf"], r"a page's file must end in \.html\. Got page\.pdf: use page\.html\."),
     (["--split", "tests"], r"a split must be train, validation, test or all. Got 'tests'"),
 ])  # fmt: skip
 def test_what_can_not_be_looked_at(words: list[str], sentence: str, run_of_digits: Path, say: Command) -> None:

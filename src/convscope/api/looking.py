@@ -22,6 +22,7 @@ from convscope.explain import explanation
 from convscope.explain.explanation import Asked, Given, class_number
 from convscope.recipe.realise import read_data
 from convscope.report import explanation as page
+from convscope.report.frame import check_name
 
 _SHOWN = 480  # pixels of the longer side of a picture as it came
 
@@ -40,8 +41,7 @@ class Explanation(explanation.Explanation):
     ) -> None:
         """One HTML file that needs nothing beside it; a file of that name is replaced. Without a layer and a method
         it tells the whole story. Raises ConvscopeError for another ending, which may be that of the picture."""
-        if Path(path).suffix.lower() not in (".html", ".htm"):
-            raise ConvscopeError(f"a page's file must end in .html. Got {path}: use {Path(path).stem}.html.")
+        check_name(path)
         page.write(Path(path), self, Asked(layer, cell, map, method))
 
 

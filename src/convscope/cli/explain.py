@@ -41,11 +41,12 @@ def command(
     from convscope import api
     from convscope.explain.explanation import Asked
     from convscope.report import explained
+    from convscope.report.frame import check_name
     from convscope.report.progress import Progress
     from convscope.report.text import json_line, say
 
-    if out and Path(out).suffix.lower() not in (".html", ".htm"):
-        raise ConvscopeError(f"a page's file must end in .html. Got {out!r}: use -o {Path(out).stem}.html.")
+    if out:
+        check_name(out)
     if gradcam and method not in ("", "gradcam"):
         raise ConvscopeError(f"--gradcam and --method {method} are two methods. Give one of them.")
     if cell.isdecimal() and picture.isdecimal() and not Path(picture).exists():

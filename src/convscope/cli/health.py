@@ -8,8 +8,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from convscope.errors import ConvscopeError
-
 HELP = """The layers of a trained network over many pictures: dead units, maps that say the same, how activations and
 gradients are spread, which pictures excite a map most, and (of a run with --snapshots) how the network came about.
 
@@ -43,12 +41,13 @@ def command(
     from convscope.evaluate.probe import sample
     from convscope.explain.inspection import inspect
     from convscope.report import health as report
+    from convscope.report.frame import check_name
     from convscope.report.probe import About
     from convscope.report.progress import Progress
     from convscope.report.text import json_line, noted, say
 
-    if out and Path(out).suffix.lower() not in (".html", ".htm"):
-        raise ConvscopeError(f"a page's file must end in .html. Got {out!r}: use -o {Path(out).stem}.html.")
+    if out:
+        check_name(out)
     kernels.keep_freed()
     classifier = api.load(model)
     with Progress(sys.stderr, show=not json) as progress:

@@ -39,14 +39,15 @@ def command(
     from convscope.evaluate import seen
     from convscope.explain import landscape
     from convscope.report import landscape as report
+    from convscope.report.frame import check_name
     from convscope.report.progress import Progress
     from convscope.report.text import say
     from convscope.train import loss
 
     if directions not in ("auto", "path", "random"):
         raise ConvscopeError(unknown("directions", directions, ("auto", "path", "random")))
-    if out and Path(out).suffix.lower() not in (".html", ".htm"):
-        raise ConvscopeError(f"a page's file must end in .html. Got {out!r}: use -o {Path(out).stem}.html.")
+    if out:
+        check_name(out)
     classifier = api.load(model)
     run = seen.run_of(Path(model))
     if run is None:

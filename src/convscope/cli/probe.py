@@ -8,8 +8,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from convscope.errors import ConvscopeError
-
 HELP = """Accuracy against how much pictures are shifted, turned, scaled, lit, blurred, packed: how far a model holds.
 
 A run is asked about its own validation pictures, so that its test pictures stay unseen; --split test counts as a look.
@@ -40,12 +38,13 @@ def command(
     from convscope.evaluate import model as evaluate
     from convscope.evaluate import probe
     from convscope.report import probe as report
+    from convscope.report.frame import check_name
     from convscope.report.numbers import again
     from convscope.report.progress import Progress
     from convscope.report.text import json_line, noted, say
 
-    if out and Path(out).suffix.lower() not in (".html", ".htm"):
-        raise ConvscopeError(f"a page's file must end in .html. Got {out!r}: use -o {Path(out).stem}.html.")
+    if out:
+        check_name(out)
     names = probe.check(name.strip() for name in only.split(",") if name.strip())
     classifier = api.load(model)
     with Progress(sys.stderr, show=not json) as progress:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 
+from convscope.errors import ConvscopeError
 from convscope.report.markup import Markup, tag
 
 # Even if a name found a way to become an element, the browser would fetch nothing and run nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def check_name(path: str | Path) -> None:
+    """Raises ConvscopeError for a page's file that ends in something else than .html: it may be that of a picture."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ConvscopeError(f"a page's file must end in .html. Got {path}: use {Path(path).stem}.html.")
 
 
 def page(title: str, *sections: object, styles: tuple[str, ...] = ()) -> str:

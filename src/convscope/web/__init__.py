@@ -1,8 +1,8 @@
 """A page for this computer alone: what `lab` and `serve` stand on.
 
 Knows: who may ask (host, origin, cookie), what may be asked (addresses, bodies), what every answer carries, and how the
-server starts and ends. Knows nothing of networks. What is trusted and what is not: docs/security.md; the targets are
-W1 to W6 there. Importing this room loads neither Starlette nor uvicorn, which come with the extra `serve`.
+server starts and ends. Knows nothing of networks. What is trusted and what is not: docs/security.md. Importing
+this room loads neither Starlette nor uvicorn, which come with the extra `serve`.
 """
 
 from convscope.web.answers import HEADERS, Refused

@@ -9,6 +9,8 @@ from typing import Any
 from convscope.errors import ConvscopeError
 from convscope.report.markup import Markup, tag
 
+FAULT = "this is a fault of convscope's own; the terminal says more. Please report it."
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

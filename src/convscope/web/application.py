@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import ConvscopeError, RunFailed
-from convscope.web.answers import Refused, error
+from convscope.web.answers import FAULT, Refused, error
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -118,5 +118,4 @@ async def _said(request: Request, fault: ConvscopeError) -> Response:
 
 
 async def _fault(request: Request, fault: Exception) -> Response:
-    sentence = "this is a fault of convscope's own; the terminal says more. Please report it."
-    return _answer(request, 500, sentence)
+    return _answer(request, 500, FAULT)

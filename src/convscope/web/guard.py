@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from convscope.web.answers import (
     DOORSTEP,
     DOORSTEP_SCRIPT,
+    FAULT,
     HEADERS,
     Application,
     Message,
@@ -151,8 +152,7 @@ class Guard:
         except Exception as fault:
             _LOG.error("%s %s failed", scope["method"], shown, exc_info=fault)
             if not statuses:
-                sentence = "this is a fault of convscope's own; the terminal says more. Please report it."
-                await answer(sealed, scope, 500, *error(scope, 500, sentence))
+                await answer(sealed, scope, 500, *error(scope, 500, FAULT))
         finally:
             if self.log:
                 method = scope["method"] if scope["method"] in _METHODS else "(other)"
