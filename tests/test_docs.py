@@ -65,6 +65,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     seven = np.zeros((28, 28), dtype=np.uint8)
     seven[5:8, 6:22] = seven[5:24, 16:19] = 255
     Image.fromarray(seven).save(home / "seven.png")
+    for digit in range(10):  # the same figure ten times: a place for each class is what is asked for
+        (home / "photographs" / str(digit)).mkdir(parents=True)
+        shutil.copy(home / "seven.png", home / "photographs" / str(digit))
     (home / "mine.toml").write_text(
         'format = 1\ndata = "photos"\nnetwork = "conv 3x3 4, relu, gap, dense"\n[train]\nepochs = 1\n',
         encoding="utf-8",
