@@ -23,6 +23,7 @@ VERBS = {
     "landscape": "the loss around a trained network as a map, and gradient descent walking down on it",
     "kernel": "a kernel of one's own over any picture: edges, outlines, blur, sharpen",
     "probe": "accuracy when pictures are shifted, turned, scaled, lit, blurred: how far a model holds",
+    "lab": "a page where a network is written, trained, watched and questioned",
     "summary": "the layers of a network: shapes, parameters, arithmetic, memory, receptive fields",
     "zoo": "the networks that come with the package: list them, or show one",
     "draw": "a figure of a network: SVG, and PDF or PNG with an extra",

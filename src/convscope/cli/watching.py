@@ -15,6 +15,9 @@ from convscope.report.terminal import Terminal
 from convscope.report.text import json_line, say
 from convscope.run import Record, Started, Stopped, Tested, to_json
 
+_BREAK = (getattr(signal, "SIGBREAK"),) if sys.platform == "win32" else ()  # noqa: B009
+"""Ctrl-Break: what a process of a group of its own can be sent on Windows."""
+
 
 class Interruption:
     """Ctrl-C and SIGTERM as a question that the loop asks: the first asks to stop, a second one ends at once."""
@@ -25,7 +28,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, *_BREAK):
                 self._before[number] = signal.signal(number, self._ask)
         return self
 
