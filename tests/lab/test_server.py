@@ -205,7 +205,7 @@ def test_a_network_is_weighed(site: LabSite) -> None:
     [
         ("conv 3x3 8,\nrelux, dense", 2, 1, "relux", "conv 3x3 8,\nrelu, dense"),
         ("conv 3x3 8, maxpool 16, dense", 1, 13, "can't be built on 8x8x8", "conv 3x3 8, maxpool 8x8, dense"),
-        ("conv 3x3 8, dense 7", 1, 13, "7", "conv 3x3 8, dense 10"),
+        ("conv 3x3 8, dense 7", 1, 13, "7", "conv 3x3 8, dense"),
     ],
 )
 def test_a_mistake_is_shown(site: LabSite, text: str, line: int, column: int, sentence: str, mended: str) -> None:
@@ -436,7 +436,7 @@ def test_a_cell_is_opened(site: LabSite, trained: Path) -> None:
     assert told["after"][0]["name"] == real.after[0].name
     assert sum(term["product"] for term in told["terms"]) + told["bias"] == pytest.approx(told["value"], abs=1e-5)
     loss = site.post("/api/cell", {**asked, "label": "loss"})
-    assert (loss["label"], loss["value"]) == ("loss", pytest.approx(loss["gradient"]["loss"]))
+    assert (loss["label"], loss["value"]) == ("the loss", pytest.approx(loss["gradient"]["loss"]))
     best = site.post("/api/look", asked)["probabilities"]
     assert site.post("/api/cell", {**asked, "target": None})["gradient"]["target"] == int(np.argmax(best))
 
