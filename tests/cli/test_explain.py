@@ -163,7 +163,7 @@ def test_gradcam_of_a_layer(run_of_digits: Path, picture: Path, say: Command) ->
             r"a layer is what Grad-CAM looks at; occlusion looks at the pi",
         ),
         (["--layer", "dense1", "--gradcam"], r"unknown layer with maps 'dense1'\. These exist: conv1, gap1"),
-        (["-o", "page.pdf"], r"a page's file must end in \.html\. Got 'page\.pdf': use -o page\.html\."),
+        (["-o", "page.pdf"], r"a page's file must end in \.html\. Got page\.pdf: use page\.html\."),
     ],
 )
 def test_what_does_not_exist(words: list[str], sentence: str, run_of_digits: Path, picture: Path, say: Command) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import convscope as cs
 from convscope.errors import ConvscopeError
-from convscope.explain.change import SHARES, change
+from convscope.explain.change import SHARES, change, quantiles
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,15 @@ def test_activations(run: cs.Run) -> None:
     last = cs.load(found.moments[-1].path)
     logits = last.logits(pictures).numpy()
     assert found.activations["dense1"].quantiles[-1] == pytest.approx(np.quantile(logits, SHARES), abs=1e-5)
+
+
+def test_quantiles_of_many_values_meet_every_column() -> None:
+    """331 776 = 3 * 110 592: each third value would be one column of all kernels."""
+    values = np.zeros((192, 192, 3, 3), np.float32)
+    values[..., 1] = 1
+    values[..., 2] = 2
+    values[5, 6, 1, 1] = 9
+    assert quantiles(values).tolist() == pytest.approx([0, 0, 0, 1, 2, 2, 9])
 
 
 def test_a_run_without_snapshots(run: cs.Run, tmp_path: Path) -> None:

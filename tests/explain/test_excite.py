@@ -43,7 +43,7 @@ def test_it_is_what_brute_force_finds(label: str, map: int) -> None:
     assert [one.place for one in found] == [place for *_, place in tops[:7]]
     assert [one.value for one in found] == pytest.approx([-value for value, *_ in tops[:7]], rel=1e-5)
     for one in found:
-        assert one.box == seen(of.network, label, *(one.place[1:] or (0, 0)))
+        assert one.box == seen(of.network, label, *(one.place[1:] or one.place))
 
 
 def test_the_crop_is_all_that_the_cell_needs() -> None:

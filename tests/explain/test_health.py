@@ -137,3 +137,7 @@ def test_what_can_not_be_looked_at() -> None:
         health(net, pictures(), torch.full((40,), 4))
     with pytest.raises(ConvscopeError, match=r"must have a layer that computes something"):
         health(Network("flatten", input=(10, 10, 2)), pictures())
+    with torch.no_grad():
+        next(net.parameters())[0] = torch.nan
+    with pytest.raises(ConvscopeError, match=r"must be finite numbers\. conv1 gives NaN or infinity for some pictures"):
+        health(net, pictures())

@@ -97,9 +97,25 @@ def test_what_a_cell_sees_is_what_it_hangs_on(text: str) -> None:
             (high - 1, wide - 1),
             (int(generator.integers(high)), int(generator.integers(wide))),
         }:
-            top, left, bottom, right = seen(net, label, row, column)
+            top, left, bottom, right = seen(net, label, *((row, column) if len(shape) == 3 else (0,)))
             inside = max(top, 0), max(left, 0), min(bottom, 17), min(right, 20)
             assert region(net, label, row, column) == inside, (label, row, column)
+
+
+def test_a_unit_of_flattened_maps_sees_what_its_cell_does() -> None:
+    net = Network("conv 3x3 3 same /2, flatten, tanh, dropout 0.5, dense 4", input=(7, 11, 2)).eval()
+    _, high, wide = 3, 4, 6
+    for unit in (0, 7, 23, 24, 71):
+        row, column = divmod(unit % (high * wide), wide)
+        for label in ("flatten1", "tanh1", "dropout1"):
+            assert seen(net, label, unit) == seen(net, "conv1", row, column), (label, unit)
+        x = torch.randn(1, 2, 7, 11).requires_grad_()
+        (slope,) = torch.autograd.grad(net(x, keep=["dropout1"])[1]["dropout1"][0, unit], x)
+        top, left, bottom, right = seen(net, "dropout1", unit)
+        found = (slope[0] != 0).any(0).nonzero()
+        assert found.amin(0).tolist() == [max(top, 0), max(left, 0)]
+        assert (found.amax(0) + 1).tolist() == [min(bottom, 7), min(right, 11)]
+    assert seen(net, "dense1", 3) == (-1, -1, 8, 12)
 
 
 def test_behind_branches_a_cell_sees_what_any_branch_does() -> None:
@@ -117,7 +133,7 @@ def test_beyond_the_edge() -> None:
 
 
 def test_what_does_not_exist() -> None:
-    net = network("conv 3x3 4, relu, gap, dense")
+    net = network("conv 3x3 4, relu, gap, dense 4")
     x = random_input(net)
     with pytest.raises(ConvscopeError, match=r"unknown layer 'conv2'.*conv1"):
         maps(net, x, ["conv2"])
@@ -133,7 +149,11 @@ def test_what_does_not_exist() -> None:
         ConvscopeError, match=r"a row of conv1 must be 0 to 15, counted from 0. Got 16; the nearest is 15"
     ):
         seen(net, "conv1", 16, 0)
-    with pytest.raises(ConvscopeError, match=r"a column of dense1 must be 0 to 0"):
+    with pytest.raises(
+        ConvscopeError, match=r"a unit of dense1 must be 0 to 3, counted from 0\. Got 4; the nearest is 3"
+    ):
+        seen(net, "dense1", 4)
+    with pytest.raises(ConvscopeError, match=r"a cell of dense1 must be told by its unit\. Got \(0, 3\)\."):
         seen(net, "dense1", 0, 3)
 
 

@@ -217,8 +217,9 @@ def test_training_is_told_of_dropout() -> None:
 
 def test_the_box_that_is_seen() -> None:
     """A picture changed outside of it changes nothing; inside of it, something."""
-    network, x = built("conv 3x3 4, regions 1x2 ( conv 3x3 4 ), concat( maxpool 2 same | conv 3x3 2 /2 )"), picture()
-    for label, place in (("concat1", (1, 2, 1)), ("regions1", (0, 3, 4)), ("conv1", (0, 6, 5))):
+    text = "conv 3x3 4, regions 1x2 ( conv 3x3 4 ), concat( maxpool 2 same | conv 3x3 2 /2 ), flatten, tanh"
+    network, x = built(text), picture()
+    for label, place in (("concat1", (1, 2, 1)), ("regions1", (0, 3, 4)), ("conv1", (0, 6, 5)), ("tanh1", (23,))):
         found = trace(network, x, label, place)
         top, left, bottom, right = found.seen
         mask = torch.ones(7, 6, dtype=torch.bool)

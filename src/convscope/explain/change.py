@@ -6,6 +6,7 @@ Reads one snapshot at a time and keeps of it what is shown. Formats nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ def change(run: Run, pictures: NDArray[np.uint8] | None = None, progress: Progre
         now = _weights(network)
         for name, values in now.items():
             start = first.setdefault(name, values)
-            weights.setdefault(name, []).append(_quantiles(values))
+            weights.setdefault(name, []).append(quantiles(values))
             size = float(np.linalg.norm(start))
             moved.setdefault(name, []).append(float(np.linalg.norm(values - start)) / size if size else 0.0)
         if label:
@@ -104,9 +105,15 @@ def _weights(network: Network) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def _quantiles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def quantiles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Those of SHARES; of many values of an even choice, but for the smallest and the largest."""
     flat = values.reshape(-1)
-    return np.quantile(flat[:: max(1, len(flat) // _VALUES)].astype(np.float64), SHARES)
+    step = max(1, len(flat) // _VALUES)
+    while math.gcd(step, len(flat)) > 1:  # else it would meet the same column of each kernel, or of each row
+        step += 1
+    found = np.quantile(flat[::step].astype(np.float64), SHARES)
+    found[0], found[-1] = flat.min(), flat.max()
+    return found
 
 
 def _activations(
@@ -116,4 +123,4 @@ def _activations(
     x = classifier.preprocess.to_input(np.array(pictures))
     with at_rest(network), torch.inference_mode():
         _, kept = network(x, keep=labels)
-    return {label: _quantiles(kept[label].float().cpu().numpy()) for label in labels}
+    return {label: quantiles(kept[label].float().cpu().numpy()) for label in labels}

@@ -83,7 +83,7 @@ def strongest(
 def _found(network: Network, label: str, map: int, picture: int, value: float, cell: int, width: int) -> Exciting:
     row, column = divmod(cell, width) if width else (0, 0)
     place = (map, row, column) if width else (map,)
-    return Exciting(picture, float(value), place, seen(network, label, row, column))
+    return Exciting(picture, float(value), place, seen(network, label, *(place[1:] or place)))
 
 
 def _checked(

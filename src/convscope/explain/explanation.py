@@ -162,7 +162,7 @@ class Explanation:
         Without a map, the one whose value at the cell is largest; without a cell, where the map's (or of all maps the)
         value is largest. Raises ConvscopeError for a layer, map or cell that doesn't exist.
         """
-        if cell is not None and not (isinstance(cell, tuple | list) and all(isinstance(at, int) for at in cell)):
+        if cell is not None and not _is_place(cell):
             raise ConvscopeError(f"a cell must be whole numbers, as in cell=(3, 4), or (5,) of a vector. Got {cell!r}.")
         values = self.maps[self._known(label)]
         if values.ndim == 1:
@@ -212,9 +212,10 @@ class Explanation:
         """The labels of the convolutions, in reading order."""
         return maps.convolutions(self.network)
 
-    def seen(self, label: str, row: int, column: int) -> tuple[int, int, int, int]:
-        """The part of the picture that a cell sees: top, left, bottom, right, half-open; it may exceed the picture."""
-        return maps.seen(self.network, self._known(label), row, column)
+    def seen(self, label: str, *place: int) -> tuple[int, int, int, int]:
+        """The part of the picture that a cell (row and column; the unit of a vector) sees: top, left, bottom, right,
+        half-open; it may exceed the picture."""
+        return maps.seen(self.network, self._known(label), *place)
 
     # ---- attribution -------------------------------------------------------------------------------------------------
 
@@ -249,6 +250,10 @@ def class_number(classes: tuple[str, ...], word: str | int) -> int:
 def _within(label: str, what: str, at: int, count: int) -> int:
     maps.check_place(label, what, at, count)
     return at
+
+
+def _is_place(cell: object) -> bool:
+    return isinstance(cell, tuple | list) and all(isinstance(at, int) for at in cell)
 
 
 def _named(cell: tuple[int, ...] | None, map: int | None) -> str:

@@ -88,6 +88,11 @@ def health(
     first = {label: _Ranges() for label in layers}
     for label, value, slope in _passes(network, x, targets, list(layers), progress, "ranges"):
         first[label].add(value, slope)
+        if not bool(value.isfinite().all()):
+            raise ConvscopeError(
+                f"what leaves a layer must be finite numbers. {label} gives NaN or infinity for some pictures: its "
+                "weights, or those before it, have diverged."
+            )
     second = {label: _Counts(ranges) for label, ranges in first.items()}
     for label, value, slope in _passes(network, x, targets, list(layers), progress, "histograms"):
         second[label].add(value, slope)

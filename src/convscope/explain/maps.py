@@ -5,7 +5,6 @@ Knows arrays; formats and draws nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -17,7 +16,7 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
 from convscope.network.cost import in_aux
-from convscope.network.receptive import receptive_fields
+from convscope.network.receptive import box, receptive_fields
 from convscope.network.shapes import show
 from convscope.notation.tree import Aux, Layer
 
@@ -83,8 +82,8 @@ def kernels(network: Network, label: str) -> NDArray[np.float32]:
     return weight.detach().float().cpu().numpy()
 
 
-def seen(network: Network, label: str, row: int, column: int) -> Box:
-    """The part of the picture that a cell of a layer sees; cells of a vector are at row 0 and column 0.
+def seen(network: Network, label: str, *place: int) -> Box:
+    """The part of the picture that a cell of a layer sees. place: its row and column, or the unit of a vector.
 
     Where the layer stands behind branches it is the union of what each sees; where `avgpool to=` cuts unevenly, the
     largest. Raises ConvscopeError for a layer or cell that doesn't exist.
@@ -93,12 +92,12 @@ def seen(network: Network, label: str, row: int, column: int) -> Box:
     if label not in fields:
         raise ConvscopeError(unknown("layer", label, labels_of(network)))
     shape = network.sizes.by_name()[label].after
-    across = shape[:2] if len(shape) == 3 else (1, 1)
-    for what, at, count in (("row", row, across[0]), ("column", column, across[1])):
+    names, counts = (("row", "column"), shape[:2]) if len(shape) == 3 else (("unit",), shape)
+    if len(place) != len(names):
+        raise ConvscopeError(f"a cell of {label} must be told by its {' and '.join(names)}. Got {place}.")
+    for what, at, count in zip(names, place, counts, strict=True):
         check_place(label, what, at, count)
-    down, right = fields[label]
-    top, left = (math.floor(sees.offset + at * sees.stride) for sees, at in ((down, row), (right, column)))
-    return top, left, top + down.size, left + right.size
+    return box(fields[label], place)
 
 
 def check_place(label: str, what: str, at: int, count: int) -> None:

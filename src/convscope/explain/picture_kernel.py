@@ -51,7 +51,7 @@ _NAMED: dict[str, tuple[str, str]] = {
     "laplacian": ("0,1,0; 1,-4,1; 0,1,0", "edges of every direction: the four neighbours less the middle"),
     "outline": ("-1,-1,-1; -1,8,-1; -1,-1,-1", "outlines: the middle less all eight neighbours"),
     "sharpen": ("0,-1,0; -1,5,-1; 0,-1,0", "the picture and its edges on top"),
-    "emboss": ("-2,-1,0; -1,1,1; 0,1,2", "the picture as a relief, lit from the lower right"),
+    "emboss": ("-2,-1,0; -1,1,1; 0,1,2", "the picture as a relief, lit from the upper left"),
     "blur": ("1/9 1/9 1/9; 1/9 1/9 1/9; 1/9 1/9 1/9", "the mean of nine pixels"),
     "gaussian": ("1/16 2/16 1/16; 2/16 4/16 2/16; 1/16 2/16 1/16", "a mean in which the nearer count for more"),
     "identity": ("0,0,0; 0,1,0; 0,0,0", "the picture as it is"),

@@ -6,6 +6,7 @@ each position of `bn` sees itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,19 @@ class Seen:
 
 Field = tuple[Seen, Seen]
 """Down and across."""
+
+
+def box(field: Field, place: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The part of the picture that a unit sees: top, left, bottom, right, half-open; it may exceed the picture.
+
+    place: row and column; or (unit,) of a vector, where a unit of flattened maps sees what the cell it was sees.
+    """
+    down, across = field
+    if len(place) == 1:
+        place = divmod(place[0] % (down.count * across.count), across.count)
+    top, left = (math.floor(seen.offset + at * seen.stride) for seen, at in zip(field, place, strict=True))
+    return top, left, top + down.size, left + across.size
+
 
 Rule = Callable[[Sized, Field], Field]
 

@@ -19,7 +19,7 @@ from convscope.explain.trace.wiring import LOSS, Edge, Wiring, picture_of, wirin
 from convscope.explain.trace.words import text
 from convscope.network.build import Network
 from convscope.network.cost import in_aux
-from convscope.network.receptive import Field, receptive_fields
+from convscope.network.receptive import Field, box, receptive_fields
 from convscope.network.shapes import show
 from convscope.notation.tree import Aux, Item, Layer
 
@@ -175,13 +175,7 @@ class _Cell:
             boxes = [self._box(edge.source, spot, fields) for edge, spot in self._cells_of_form(label, place)]
             tops, lefts, bottoms, rights = zip(*boxes, strict=True)
             return min(tops), min(lefts), max(bottoms), max(rights)
-        spot = place[1:] if len(place) == 3 else (0, 0)
-        sides = [
-            (math.floor(seen.offset + at * seen.stride), seen.size)
-            for seen, at in zip(fields[label], spot, strict=True)
-        ]
-        (top, height), (left, width) = sides
-        return top, left, top + height, left + width
+        return box(fields[label], place[1:] or place)
 
     def _notes(self) -> tuple[str, ...]:
         if self.end is not None and self.end.aux:
