@@ -144,9 +144,9 @@ def test_a_lab_that_was_killed_finds_its_training_again(site: LabSite) -> None:
     until(lambda: state(again, "digits") == "stopped")
     again.lab.shelf.jobs.step()
     assert state(again, waits) == "training"
-    job = again.lab.shelf.jobs.read(folder / waits)
-    assert job is not None
-    os.kill(job.pid, signal.SIGKILL)
+    waiting = again.lab.shelf.jobs.read(folder / waits)
+    assert waiting is not None
+    os.kill(waiting.pid, signal.SIGKILL)
     until(lambda: state(again, waits) != "training")
     assert state(again, waits) in ("paused", "failed")
 

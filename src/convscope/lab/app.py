@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope import __version__
 from convscope.errors import ConvscopeError
 from convscope.lab import judging, lessons, training, writing
 from convscope.lab.looking import Looking
@@ -95,7 +94,8 @@ class Lab:
         given = self.shelf.given
         own = next((id for id, path in self.shelf.paths().items() if given is not None and path == given), DEMO)
         return {
-            "version": __version__, "kinds": writing.kinds(), "zoo": writing.zoo_networks(), "data": self.shelf.data(),
+            "version": metadata.version("convscope"),
+            "kinds": writing.kinds(), "zoo": writing.zoo_networks(), "data": self.shelf.data(),
             "model": own, "models": self.shelf.models(),
             "lessons": [{"id": lesson.id, "title": lesson.title} for lesson in self.lessons.values()],
         }  # fmt: skip

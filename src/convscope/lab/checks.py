@@ -1,0 +1,295 @@
+"""What a lesson's task asks of a network, as data: one line such as `receptive_field of conv2 >= 9`.
+
+Knows what can be asked (`QUANTITIES`), how a line is read, and whether it holds; says both in English and Chinese.
+Knows no file of lessons and no page.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from convscope.errors import ConvscopeError, unknown
+from convscope.network.shapes import Sizes, dilation_of
+from convscope.network.weigh import Weighed, totals, weigh
+from convscope.notation.tree import Layer
+from convscope.run import Epoch, Tested
+
+Said = dict[str, str]
+"""A sentence in each language: {"en": ..., "zh": ...}."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is asked of a training: the last epoch, and the score on the test pictures."""
+
+    epochs: tuple[Epoch, ...]
+    test: Tested | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The reader's network: its shapes, each layer weighed, and its training, if it has one."""
+
+    sizes: Sizes
+    layers: tuple[Weighed, ...]
+    trained: Trained | None = None
+
+    @classmethod
+    def of(cls, sizes: Sizes, trained: Trained | None = None) -> Subject:
+        """The network of these shapes."""
+        return cls(sizes, tuple(weigh(sizes)), trained)
+
+
+class Untold(Exception):
+    """A quantity that this network or training doesn't have; `said` tells why."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.said = {"en": en, "zh": zh}
+
+
+def _layer(subject: Subject, label: str) -> Weighed:
+    for layer in subject.layers:
+        if layer.row.item.name == label:
+            return layer
+    names = [layer.row.item.name for layer in subject.layers]
+    raise Untold(unknown("layer", label, names), f"没有叫 {label} 的层。这里有：{'、'.join(names)}。")
+
+
+def _maps(layer: Weighed) -> tuple[int, int, int]:
+    after = layer.row.after
+    return (after[0], after[1], after[2]) if len(after) == 3 else (1, 1, after[-1])
+
+
+def _geometry(layer: Weighed, name: str) -> int:
+    item = layer.row.item
+    found = None
+    if isinstance(item, Layer):
+        found = dilation_of(item) if name == "dilation" else getattr(item, name)
+    if not found:
+        label = item.name
+        raise Untold(
+            f"{label} slides no kernel, so it has no {name}.", f"{label} 没有滑动的卷积核，所以没有{_ZH[name]}。"
+        )
+    return int(max(found))
+
+
+def _training(subject: Subject) -> Trained:
+    if subject.trained is None or not subject.trained.epochs:
+        raise Untold(
+            "This asks for a trained network: train yours first.", "这一题要看训练过的网络：请先训练你的网络。"
+        )
+    return subject.trained
+
+
+def _epoch(subject: Subject) -> Epoch:
+    return _training(subject).epochs[-1]
+
+
+def _training_accuracy(subject: Subject) -> float:
+    last = _epoch(subject)
+    return last.train_k / last.train_n
+
+
+def _validation_accuracy(subject: Subject) -> float:
+    last = _epoch(subject)
+    if last.validation_k is None or not last.validation_n:
+        raise Untold("This training had no validation pictures.", "这次训练没有验证图片。")
+    return last.validation_k / last.validation_n
+
+
+def _test_accuracy(subject: Subject) -> float:
+    test = _training(subject).test
+    if test is None:
+        raise Untold("The test pictures have not been scored yet: let the training finish.",
+                     "还没有测试成绩：请等训练结束。")  # fmt: skip
+    return test.k / test.n
+
+
+def _validation_losses(subject: Subject) -> list[float]:
+    found = [epoch.validation_loss for epoch in _training(subject).epochs if epoch.validation_loss is not None]
+    if not found:
+        raise Untold("This training had no validation pictures.", "这次训练没有验证图片。")
+    return found
+
+
+def _rise(subject: Subject) -> float:
+    losses = _validation_losses(subject)
+    return losses[-1] / min(losses) - 1 if min(losses) > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One thing that can be asked.
+
+    about: what it is, for those who write lessons. of_layer: whether `of LABEL` follows; share: whether it is written
+    as a percentage; trained: whether it needs a training.
+    """
+
+    en: str
+    zh: str
+    about: str
+    measure: Callable[[Subject, str], float]
+    of_layer: bool = False
+    share: bool = False
+    trained: bool = False
+
+
+_ZH = {"kernel": "卷积核", "stride": "步幅", "dilation": "空洞率"}
+
+
+def _of_kernel(name: str, about: str) -> Quantity:
+    return Quantity(f"the {name}", _ZH[name], about, lambda s, at: _geometry(_layer(s, at), name), of_layer=True)
+
+
+def _of_maps(axis: int, en: str, zh: str, about: str) -> Quantity:
+    return Quantity(en, zh, about, lambda s, at: _maps(_layer(s, at))[axis], of_layer=True)
+
+
+def _of_training(en: str, zh: str, about: str, measure: Callable[[Subject], float], *, share: bool = True) -> Quantity:
+    return Quantity(en, zh, about, lambda s, _: measure(s), share=share, trained=True)
+
+
+def _seen(subject: Subject, label: str) -> int:
+    return max(axis.size for axis in _layer(subject, label).field)
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "receptive_field": Quantity(
+        "the receptive field", "感受野", "cells of the picture that a unit sees, its longer side",
+        _seen, of_layer=True),
+    "kernel": _of_kernel("kernel", "its longer side"),
+    "stride": _of_kernel("stride", "its longer side"),
+    "dilation": _of_kernel("dilation", "its longer side"),
+    "height": _of_maps(0, "the height", "高度", "rows of the maps that leave a layer; 1 for units"),
+    "width": _of_maps(1, "the width", "宽度", "columns of the maps that leave a layer; 1 for units"),
+    "maps": _of_maps(2, "the number of maps", "特征图数", "maps, or units, that leave a layer"),
+    "parameters of": Quantity("the number of parameters", "参数量", "weights and biases of one layer",
+                              lambda s, at: _layer(s, at).parameters, of_layer=True),
+    "multiply_adds of": Quantity("the number of multiply-adds", "乘加次数", "products of one layer, for one picture",
+                                 lambda s, at: _layer(s, at).multiply_adds, of_layer=True),
+    "parameters": Quantity("the number of parameters", "参数量", "weights and biases of the network",
+                           lambda s, _: totals(s.sizes, s.layers, aux=False).parameters),
+    "multiply_adds": Quantity("the number of multiply-adds", "乘加次数", "products for one picture",
+                              lambda s, _: totals(s.sizes, s.layers, aux=False).multiply_adds),
+    "test accuracy": _of_training(
+        "test accuracy", "测试准确率", "share of the test pictures that are called right", _test_accuracy),
+    "validation accuracy": _of_training(
+        "validation accuracy", "验证准确率", "the same of the validation pictures, in the last epoch",
+        _validation_accuracy),
+    "training accuracy": _of_training(
+        "training accuracy", "训练准确率",
+        "the same of the training pictures, in the last epoch, with augmentation and dropout at work",
+        _training_accuracy),
+    "gap": _of_training(
+        "the gap between training and validation accuracy", "训练与验证准确率之差",
+        "training accuracy less validation accuracy, in the last epoch",
+        lambda s: _training_accuracy(s) - _validation_accuracy(s)),
+    "validation loss": _of_training(
+        "the validation loss", "验证损失", "of the last epoch", lambda s: _validation_losses(s)[-1], share=False),
+    "rise of validation loss": _of_training(
+        "the rise of the validation loss above its lowest", "验证损失比最低点高出的比例",
+        "by how much the last epoch's lies above the lowest, as a share of that", _rise),
+    "epochs": _of_training(
+        "the number of epochs", "训练轮数", "passes over the training pictures",
+        lambda s: len(_training(s).epochs), share=False),
+}  # fmt: skip
+"""What a task may ask."""
+
+RELATIONS: dict[str, tuple[Callable[[float, float], bool], str, str]] = {
+    ">=": (operator.ge, "at least", "至少"),
+    "<=": (operator.le, "at most", "至多"),
+    "=": (operator.eq, "exactly", "正好"),
+    ">": (operator.gt, "more than", "大于"),
+    "<": (operator.lt, "less than", "小于"),
+}
+
+_LINE = re.compile(r"(?P<what>[A-Za-z][\w. ]*?)\s*(?P<relation>>=|<=|=|>|<)\s*(?P<value>.+)")
+_VALUE = re.compile(
+    r"(?:(?P<factor>half|\d+(?:\.\d+)?) of )?(?P<start>the start's)|(?P<number>\d+(?:\.\d+)?)\s*(?P<percent>%)?"
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a task. of_start: whether `value` is a factor of what the lesson's own network has there."""
+
+    line: str
+    name: str
+    label: str
+    relation: str
+    value: float
+    of_start: bool
+
+    @property
+    def quantity(self) -> Quantity:
+        return QUANTITIES[self.name]
+
+    def wanted(self, start: Subject | None) -> float:
+        """The number that is asked for."""
+        if not self.of_start:
+            return self.value
+        assert start is not None
+        return self.value * self.quantity.measure(start, self.label)
+
+    def holds(self, subject: Subject, start: Subject | None) -> tuple[bool, Said]:
+        """Whether the network does what is asked, and both numbers in words."""
+        try:
+            found, wanted = self.quantity.measure(subject, self.label), self.wanted(start)
+        except Untold as untold:
+            return False, untold.said
+        what, (compare, en, zh) = self.quantity, RELATIONS[self.relation]
+        found, wanted = round(found, 9), round(wanted, 9)  # 0.98 of 50 pictures is 0.98
+        of = (f" of {self.label}", f"{self.label} 的") if self.label else ("", "")
+        here, there = _written(found, what.share), _written(wanted, what.share)
+        return compare(found, wanted), {
+            "en": f"{what.en[0].upper()}{what.en[1:]}{of[0]} is {here}; {en} {there} is asked for.",
+            "zh": f"{of[1]}{what.zh}是 {here}；要求{zh} {there}。",
+        }
+
+
+def _written(number: float, share: bool) -> str:
+    if share:
+        return f"{100 * number:.2f}".rstrip("0").rstrip(".") + " %"
+    return f"{number:,.0f}".replace(",", " ") if number == round(number) else f"{number:.4g}"
+
+
+def read(line: str, where: str) -> Check:
+    """A check out of its line. where: which file and task it stands in, for the sentence of a ConvscopeError."""
+    found = _LINE.fullmatch(line.strip())
+    if not found:
+        raise ConvscopeError(
+            f"{where}: a check must be a quantity, one of {' '.join(RELATIONS)} and a number, such as "
+            f"'receptive_field of conv2 >= 9'. Got {line!r}."
+        )
+    name, label = found["what"], ""
+    if name not in QUANTITIES:
+        name, _, label = name.rpartition(" of ")
+        name = f"{name} of" if f"{name} of" in QUANTITIES else name or label
+    if name not in QUANTITIES:
+        raise ConvscopeError(f"{where}: {unknown('quantity', name, QUANTITIES)}")
+    quantity = QUANTITIES[name]
+    if quantity.of_layer != bool(label):
+        must = f"is of one layer: write '{name} of conv1 ...'" if quantity.of_layer else "is of the whole network"
+        raise ConvscopeError(f"{where}: {name} {must}. Got {line!r}.")
+    value = _VALUE.fullmatch(found["value"].strip())
+    if not value or (value["percent"] and not quantity.share):
+        sort = "a number or a percentage" if quantity.share else "a number"
+        raise ConvscopeError(
+            f"{where}: what is asked for must be {sort}, or such as 'half of the start's'. "
+            f"Got {found['value']!r} in {line!r}."
+        )
+    if value["start"]:
+        if quantity.trained:
+            raise ConvscopeError(
+                f"{where}: the start is not trained, so {name} can't be compared with it. Write a number in {line!r}."
+            )
+        factor = 0.5 if value["factor"] == "half" else float(value["factor"] or 1)
+        return Check(line, name, label, found["relation"], factor, True)
+    number = float(value["number"]) / (100 if value["percent"] else 1)
+    if quantity.share and number > 1:
+        raise ConvscopeError(f"{where}: a share must be at most 1, or 100 %. Got {found['value']!r} in {line!r}.")
+    return Check(line, name, label, found["relation"], number, False)

@@ -1,0 +1,265 @@
+"""Lessons: TOML files whose tasks are checked on the reader's own network. docs/lessons.md says how to write one.
+
+Knows how a file is read and refused, and how an answer is judged. What can be asked stands in `checks`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from convscope import files
+from convscope.errors import ConvscopeError, nearest, unknown
+from convscope.lab.checks import Check, Said, Subject, Trained, read
+from convscope.network.shapes import resolve
+from convscope.notation import NotationError, parse, write_out
+from convscope.run import Run
+
+ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network that a step begins with, and the data and training that it is meant for."""
+
+    network: str
+    data: str
+    train: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the reader shall do. checks: all must hold; hint: shown after an attempt that failed."""
+
+    id: str
+    text: Said
+    checks: tuple[Check, ...]
+    hint: Said | None
+
+    @property
+    def kind(self) -> str:
+        """ "trained" where a check needs a training, else "network"."""
+        return "trained" if any(check.quantity.trained for check in self.checks) else "network"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A piece of text; a task, a network to begin with and a place of the lab to look at, each where there is one."""
+
+    text: Said
+    task: Task | None = None
+    start: Start | None = None
+    look: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson; `id` is its file's name."""
+
+    id: str
+    title: Said
+    order: float
+    steps: tuple[Step, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What the page is sent. The checks go along as they are written."""
+        return {"id": self.id, "title": self.title, "steps": [_step_json(step) for step in self.steps]}
+
+    def tasks(self) -> dict[str, tuple[Task, Start | None]]:
+        """Every task, by its id, with the network that the reader began with."""
+        start, found = None, {}
+        for step in self.steps:
+            start = step.start or start
+            if step.task is not None:
+                found[step.task.id] = (step.task, start)
+        return found
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    task, start = step.task, step.start
+    return {
+        "text": step.text,
+        "task": task and {"id": task.id, "text": task.text, "kind": task.kind, "hint": task.hint,
+                          "checks": [check.line for check in task.checks]},
+        "start": start and {"network": start.network, "data": start.data, "train": start.train},
+        "look": step.look,
+    }  # fmt: skip
+
+
+# ---- judging an answer -----------------------------------------------------------------------------------------------
+
+
+def check(
+    lesson: Lesson, task_id: str, text: str, input: tuple[int, int, int], classes: int, run: Run | None = None
+) -> dict[str, Any]:
+    """Whether a network solves a task: {"passed", "sentence": {en, zh}, "checks": [{line, passed, sentence}]}.
+
+    text, input, classes: the network as it stands in the editor, and the pictures that it is for. run: that of the
+    chosen model. A task of the kind "trained" judges the run, and the network that was trained in it.
+    Raises ConvscopeError for a task that doesn't exist.
+    """
+    tasks = lesson.tasks()
+    if task_id not in tasks:
+        raise ConvscopeError(unknown("task", task_id, tasks))
+    task, start = tasks[task_id]
+    trained = None
+    if task.kind == "trained" and run is not None:
+        text, input = _trained_network(run, text, input)
+        trained = Trained(tuple(run.epochs), run.test)
+    try:
+        subject = Subject.of(resolve(write_out(parse(text)), input, classes), trained)
+    except ConvscopeError as fault:
+        why = fault.what if isinstance(fault, NotationError) else str(fault).splitlines()[0]
+        sentence = {"en": f"The network can't be built yet: {why}", "zh": f"这个网络还不能搭建：{why}"}
+        return {"passed": False, "sentence": sentence, "checks": []}
+    first = None if start is None else Subject.of(resolve(write_out(parse(start.network)), input, classes))
+    judged = []
+    for each in task.checks:
+        passed, said = each.holds(subject, first)
+        judged.append({"line": each.line, "passed": passed, "sentence": said})
+    failed = [each for each in judged if not each["passed"]]
+    return {"passed": not failed, "sentence": (failed or judged)[0]["sentence"], "checks": judged}
+
+
+def _trained_network(run: Run, text: str, input: tuple[int, int, int]) -> tuple[str, tuple[int, int, int]]:
+    """What was trained, whatever the editor holds by now, and the size of its pictures."""
+    known = run.recipe.get("input", {})
+    size, channels = known.get("size"), known.get("channels")
+    if isinstance(size, list) and len(size) == 2 and isinstance(channels, int):
+        input = (int(size[0]), int(size[1]), channels)
+    return str(run.recipe.get("network", text)), input
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def bundled() -> dict[str, Lesson]:
+    """The lessons that come with the package."""
+    return read_folder(Path(str(resources.files("convscope") / "lab" / "lessons")))
+
+
+def read_folder(folder: Path) -> dict[str, Lesson]:
+    """The lessons of a folder, `*.toml`, in their order. Raises ConvscopeError for the first that can't be used."""
+    if not folder.is_dir():
+        raise ConvscopeError(f"lessons must be files in a folder. There is no folder {folder}.")
+    found = [read_lesson(path) for path in sorted(folder.glob("*.toml"))]
+    return {lesson.id: lesson for lesson in sorted(found, key=lambda lesson: (lesson.order, lesson.id))}
+
+
+def read_lesson(path: Path) -> Lesson:
+    """A lesson out of its file. Raises ConvscopeError, which names the file, the step and what must hold."""
+    if not ID.fullmatch(path.stem):
+        raise ConvscopeError(f"{path}: a lesson's file must be called by a-z, 0-9, - and _, such as kernel.toml.")
+    try:
+        value = tomllib.loads(files.read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConvscopeError(f"{path} must be TOML. {error}.") from error
+    where = path.name
+    files.check_format(path, value.get("format"))
+    _keys(value, where, needed=("format", "title", "step"), allowed=("order",))
+    steps = value["step"]
+    if not isinstance(steps, list) or not steps:
+        raise ConvscopeError(f"{where}: a lesson must have steps, each under [[step]]. Got {steps!r:.40}.")
+    lesson = Lesson(path.stem, _said(value["title"], f"{where}, title"), _number(value.get("order", 1000), where),
+                    tuple(_step(step, f"{where}, step {turn}") for turn, step in enumerate(steps, 1)))  # fmt: skip
+    _refuse_twins(lesson, where)
+    return lesson
+
+
+def _refuse_twins(lesson: Lesson, where: str) -> None:
+    """Two tasks of one name, and a comparison with a start that there isn't."""
+    ids = [step.task.id for step in lesson.steps if step.task]
+    for id_ in ids:
+        if ids.count(id_) > 1:
+            raise ConvscopeError(f"{where}: each task must have an id of its own. {id_!r} stands twice.")
+    for task, start in lesson.tasks().values():
+        if start is None and any(check.of_start for check in task.checks):
+            raise ConvscopeError(
+                f"{where}: the task {task.id!r} compares with the start; no step up to it has one. Add [step.start]."
+            )
+
+
+def _step(value: object, where: str) -> Step:
+    table = _table(value, where)
+    _keys(table, where, needed=("text",), allowed=("task", "start", "look"))
+    made: dict[str, Callable[[dict[str, Any], str], Any]] = {"task": _task, "start": _start, "look": _look}
+    parts = {name: make(_table(table[name], f"{where}, {name}"), f"{where}, {name}")
+             for name, make in made.items() if name in table}  # fmt: skip
+    return Step(_said(table["text"], f"{where}, text"), **parts)
+
+
+def _task(table: dict[str, Any], where: str) -> Task:
+    _keys(table, where, needed=("id", "text", "check"), allowed=("hint",))
+    if not isinstance(table["id"], str) or not ID.fullmatch(table["id"]):
+        raise ConvscopeError(f"{where}: id must be of a-z, 0-9, - and _, such as 'see-nine'. Got {table['id']!r}.")
+    lines = [table["check"]] if isinstance(table["check"], str) else table["check"]
+    if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
+        raise ConvscopeError(f"{where}: check must be one or several lines of text. Got {table['check']!r:.60}.")
+    hint = _said(table["hint"], f"{where}, hint") if "hint" in table else None
+    return Task(table["id"], _said(table["text"], f"{where}, text"), tuple(read(line, where) for line in lines), hint)
+
+
+def _start(table: dict[str, Any], where: str) -> Start:
+    _keys(table, where, needed=("network",), allowed=("data", "train"))
+    network = table["network"]
+    if not isinstance(network, str):
+        raise ConvscopeError(f"{where}: network must be text in the notation. Got {network!r:.40}.")
+    try:
+        write_out(parse(network))
+    except ConvscopeError as fault:
+        raise ConvscopeError(f"{where}: the network must be one. {fault}") from fault
+    data = table.get("data", "digits")
+    if not isinstance(data, str):
+        raise ConvscopeError(f"{where}: data must be the name of a data set, such as 'digits'. Got {data!r}.")
+    return Start(network.strip(), data, _table(table.get("train", {}), f"{where}, train"))
+
+
+def _look(table: dict[str, Any], where: str) -> dict[str, str]:
+    _keys(table, where, needed=("view",), allowed=("layer", "data", "index"))
+    return {name: str(value) for name, value in table.items()}
+
+
+def _said(value: object, where: str) -> Said:
+    """Text in one language stands for both."""
+    if isinstance(value, str) and value.strip():
+        return dict.fromkeys(LANGUAGES, value.strip())
+    table = _table(value, where)
+    _keys(table, where, needed=(), allowed=LANGUAGES)
+    texts = {name: text.strip() for name, text in table.items() if isinstance(text, str) and text.strip()}
+    if not texts or len(texts) != len(table):
+        raise ConvscopeError(
+            f"{where}: must be text, or text for each of {' and '.join(LANGUAGES)}. Got {value!r:.60}."
+        )
+    return {name: texts.get(name, next(iter(texts.values()))) for name in LANGUAGES}
+
+
+def _number(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConvscopeError(f"{where}: order must be a number; lessons are listed by it. Got {value!r}.")
+    return value
+
+
+def _table(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConvscopeError(f"{where}: must be a table of named values. Got {value!r:.40}.")
+    return value
+
+
+def _keys(table: Mapping[str, Any], where: str, needed: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    known = (*needed, *allowed)
+    for key in table:
+        if key not in known:
+            close = nearest(key, known)
+            raise ConvscopeError(
+                f"{where}: unknown key {key!r}{f', did you mean {close!r}?' if close else '.'} "
+                f"These exist: {', '.join(known)}."
+            )
+    for key in needed:
+        if key not in table:
+            raise ConvscopeError(f"{where}: {key} is missing. Add it.")
