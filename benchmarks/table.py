@@ -46,7 +46,7 @@ VOID = {("2026-11-23T010501Z", "plain PyTorch, bfloat16 autocast"): "its casts n
 
 def accuracy_rows(found: list[dict[str, Any]]) -> Iterator[list[str]]:
     """Task, accuracy to reach, ours, peer, how many times faster warm and cold, ours in seconds."""
-    for record in records.latest(found, "row").values():
+    for _, record in sorted(records.latest(found, "row").items()):
         task = record["row"] + (" *" if record["time"] < CLOCK_SINCE else "")
         ours = [run for run in record["runs"]["ours"] if "k" in run]
         if not ours:
