@@ -55,7 +55,7 @@ def test_the_path_of_training(say: Command, run_of_digits: Path, tmp_path: Path)
     [
         (["--directions", "pathe"], "unknown directions 'pathe', did you mean 'path'"),
         (["--directions", "path"], "keeps 0: train with --snapshots, or take --directions random"),
-        (["-o", "x.png"], r"must end in \.html. Got 'x.png': use -o x.html"),
+        (["-o", "x.png"], r"must end in \.html\. Got x\.png: use x\.html\."),
         (["--grid", "4"], "odd number of places"),
         (["--span", "0"], "span must be above 0"),
     ],

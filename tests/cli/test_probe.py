@@ -85,7 +85,7 @@ def test_without_validation_pictures(say: Command) -> None:
     ("words", "sentence"),
     [
         (["--only", "rotate"], "unknown change 'rotate', did you mean 'rotation'"),
-        (["-o", "probe.txt"], r"must end in \.html. Got 'probe.txt': use -o probe.html"),
+        (["-o", "probe.txt"], r"must end in \.html\. Got probe\.txt: use probe\.html\."),
         (["--split", "best"], "a split must be train, validation, test or all"),
     ],
 )

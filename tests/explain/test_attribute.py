@@ -308,7 +308,7 @@ def test_the_answer_must_hang_on_the_layer() -> None:
 
 
 def test_a_later_layer_is_chosen() -> None:
-    """Of five layers with maps of 16, 8, 4 and 2, the last that is 4 x 4."""
+    """Of layers with maps of 16, 8, 4 and 2, the last that is at least 3 x 3."""
     network = Network("conv 3x3 4, maxpool 2, conv 3x3 4, maxpool 2, conv 3x3 4, maxpool 2, conv 3x3 4, gap, dense",
                       input=(16, 16, 1), classes=2)  # fmt: skip
     assert a.layer(network, torch.zeros(1, 1, 16, 16))[0] == "conv3"
@@ -325,7 +325,7 @@ def test_unchecked_is_not_trusted() -> None:
 def test_the_layer_is_chosen_and_named() -> None:
     found = attribute(trained(), planted(2, 0)[0][1], check=False)
     assert found.label == "relu3"
-    assert found.why_label == "the last layer whose maps are at least 4 x 4: 12 x 12"
+    assert found.why_label == "the last layer whose maps are at least 3 x 3: 12 x 12"
     assert found.target == 1
     small = Network("conv 3x3 4, maxpool 8, dense", input=(16, 16, 1), classes=2)
     coarse = Network("maxpool 8, conv 3x3 4, dense", input=(16, 16, 1), classes=2)
@@ -333,7 +333,7 @@ def test_the_layer_is_chosen_and_named() -> None:
         label, _ = a.layer(network, torch.zeros(1, 1, 16, 16))
         assert label == ("conv1")
     found = attribute((coarse, Preprocess((16, 16), 1)), np.arange(256, dtype=np.uint8).reshape(1, 16, 16))
-    assert "no layer has maps of 4 x 4" in found.why_label
+    assert "no layer has maps of 3 x 3" in found.why_label
     assert not found.trusted
     assert "only 2 x 2, too coarse" in found.why_not
 

@@ -29,7 +29,7 @@ from convscope.network.cost import in_aux
 from convscope.notation.tree import Aux
 
 Method = Literal["gradcam", "integrated-gradients", "occlusion"]
-LEAST = 4  # rows and columns of maps that can say where
+LEAST = 3  # rows and columns of maps that can say where
 FIRST_STEPS, MOST_STEPS = 32, 1024
 _BATCH = 64
 
@@ -97,7 +97,7 @@ def attribute(
 ) -> Attribution | list[Attribution]:
     """One attribution of a picture uint8 (C, H, W), or with batch=True one each of (N, C, H, W).
 
-    label: the layer for Grad-CAM; None chooses the last with maps of at least 4 x 4. target: a class; None is the one
+    label: the layer for Grad-CAM; None chooses the last with maps of at least 3 x 3. target: a class; None is the one
     that the network says of each picture. check=False leaves the checks out, and nothing is trusted then. Pictures of
     another size are fitted as the classifier does. Raises ConvscopeError.
     """
