@@ -119,8 +119,8 @@ export function panel(context, maps) {
       if (fresh) element.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
     },
     /** What is looked at now: the request, and its answer. */
-    show(request, found) {
-      const other = !body || JSON.stringify(body) !== JSON.stringify(request);
+    show(request, found, hasty) {
+      const other = body !== request;
       [body, look] = [request, found];
       classes(found);
       if (other) {
@@ -131,7 +131,7 @@ export function panel(context, maps) {
       if (element.hidden) return;
       head();
       clearTimeout(timer);
-      if (other || asked === "") timer = setTimeout(ask, trace ? SETTLED : 0);
+      if (!hasty && (other || asked === "")) timer = setTimeout(ask, trace ? SETTLED : 0);
     },
     again() {
       map.draw();

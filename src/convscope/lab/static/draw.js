@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { base64, paintPicture } from "./paint.js";
 
 const GRID = 512; // places along a side that a stroke's points can have
-const SIDE = 140; // pixels of the picture that is sent
+const SIDE = 112; // pixels of the picture that is sent
 const SHOWN = 560; // of the canvas
 const PEN = 0.082; // of the side
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

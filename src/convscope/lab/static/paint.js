@@ -4,6 +4,7 @@ export const GAP = 3;
 
 /** @param {string} text base64 @returns {Uint8Array} */
 export function bytes(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const raw = atob(text);
   const out = new Uint8Array(raw.length);
   for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
@@ -12,6 +13,7 @@ export function bytes(text) {
 
 /** @param {Uint8Array} data */
 export function base64(data) {
+  if (data.toBase64) return data.toBase64();
   let text = "";
   for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));
   return btoa(text);
@@ -104,7 +106,10 @@ export function paint(canvas, values, lie, table) {
     let line = Math.floor(map / columns) * (h * k + gap) * width + left;
     for (let row = 0; row < h; row++) {
       let x = line;
-      for (let column = 0; column < w; column++, x += k) pixels.fill(table[values[at++]], x, x + k);
+      for (let column = 0; column < w; column++) {
+        const colour = table[values[at++]];
+        for (const end = x + k; x < end; x++) pixels[x] = colour;
+      }
       for (let more = 1; more < k; more++) pixels.copyWithin(line + more * width, line, line + w * k);
       line += k * width;
     }

@@ -63,7 +63,7 @@ export function strip(context, open) {
     const figure = el("figure", { class: "strip-layer" },
       el("figcaption", {}, el("b", { text: name(layer.label) }), shape, text),
       el("div", { class: "maps-box" }, canvas, hover, pick));
-    const each = { figure, canvas, hover, pick, shape, text, layer, values: null, lie: null, at: [0, 0, 0] };
+    const each = { figure, canvas, hover, pick, shape, text, layer, values: null, lie: null, at: [0, 0, 0], size: layer.shape.join(" × "), near: false, stale: false };
     const place = (event) => {
       const box = canvas.getBoundingClientRect();
       const scale = canvas.width / box.width;
@@ -116,7 +116,8 @@ export function strip(context, open) {
 
   function draw(each) {
     const { layer, canvas } = each;
-    if (!each.values) return;
+    each.stale = !each.near && each.lie !== null; // what is out of sight waits until it comes into view
+    if (!each.values || each.stale) return;
     const lie = tiles(layer.shape, limit(), !narrow.matches);
     const grey = layer.kind === "input";
     paint(canvas, each.values, lie, colours(layer.low, layer.high, grey));
@@ -125,6 +126,15 @@ export function strip(context, open) {
     }
     each.lie = lie;
   }
+
+  const sight = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const each = [...shown.values()].find((one) => one.figure === target);
+      if (!each) continue;
+      each.near = isIntersecting;
+      if (isIntersecting && each.stale) draw(each);
+    }
+  }, { rootMargin: "0px 120px" });
 
   function pickOut() {
     for (const [label, each] of shown) {
@@ -136,7 +146,10 @@ export function strip(context, open) {
   }
 
   function again() {
-    for (const each of shown.values()) draw(each);
+    for (const each of shown.values()) {
+      each.lie = null;
+      draw(each);
+    }
     pickOut();
   }
 
@@ -153,12 +166,14 @@ export function strip(context, open) {
     /** New values of the layers; the canvases stay as long as the network does. */
     show(layers, input) {
       const all = [asLayer(input), ...layers];
-      const same = all.length === shown.size && all.every((layer) => shown.has(layer.label));
+      const same = all.length === shown.size && all.every((layer) => shown.get(layer.label)?.size === layer.shape.join(" × "));
       if (!same) {
         shown.clear();
+        sight.disconnect();
         track.replaceChildren(...all.map((layer) => {
           const each = made(layer);
           shown.set(layer.label, each);
+          sight.observe(each.figure);
           return each.figure;
         }), el("div", { class: "strip-end" }, button(t("try.loss"), () => open("loss", []), { class: "quiet-button" })));
       }
@@ -190,6 +205,7 @@ export function strip(context, open) {
     layer: (label) => shown.get(label),
     stop() {
       watch.disconnect();
+      sight.disconnect();
       narrow.removeEventListener("change", again);
     },
   };

@@ -38,7 +38,10 @@ export function mount(root, context) {
   const pending = [];
   const model = () => (context.models() || []).find((each) => each.id === (context.state().model || context.start.model));
 
-  const ask = newest((what) => api.post("/api/look", what.body), show, (error) => complain(error.message));
+  const ask = newest(async (asks) => {
+    const sent = { body: asks(), moves }; // made only now: of a pen's many movements the newest alone is sent
+    return { sent, found: await api.post("/api/look", sent.body) };
+  }, ({ sent, found }) => show(found, sent), (error) => complain(error.message));
 
   function body() {
     const state = context.state();
@@ -53,25 +56,26 @@ export function mount(root, context) {
   function look() {
     if (!model() || !context.state().where) return;
     asked = key(context.state().where);
-    ask({ body: body(), moves });
+    ask(body);
   }
 
   function drawn(when, finished) {
     hint.hidden = true;
     pending.push({ number: ++moves, when });
+    ask(() => ({ ...body(), where: { drawing: drawing.picture() } }));
+    if (!finished) return;
     const where = `drawing:${drawing.text()}`;
     asked = key(where);
-    ask({ body: { ...body(), where: { drawing: drawing.picture() } }, moves });
-    if (finished) go({ where });
+    go({ where });
   }
 
   function show(found, what) {
     fault.hidden = true;
     bars.show(found);
-    sees.show(found);
+    sees.show(found, drawing.busy());
     maps.show(found.layers, found.input);
     if (!("drawing" in what.body.where)) drawing.show(found.original);
-    cell.show(what.body, found);
+    cell.show(what.body, found, drawing.busy());
     while (pending.length && pending[0].number <= what.moves) measured(pending.shift().when);
     if (performance.getEntriesByName("stroke to maps").length > 2000) performance.clearMeasures("stroke to maps");
   }

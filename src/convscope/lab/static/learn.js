@@ -1,0 +1,4 @@
+/** Its view is made soon. */
+export function mount() {
+  return { update() {}, unmount() {} };
+}
