@@ -32,16 +32,20 @@ export function mount(root, context) {
     moments, maps.element, cell.element);
   root.append(page);
 
+  let before = ""; // the model that was looked at
   let asked = ""; // what is shown or on its way: model, moment, picture
   let moves = 0; // of the pen, so far
   /** @type {{number: number, when: number}[]} those that no answer has shown yet */
   const pending = [];
-  const model = () => (context.models() || []).find((each) => each.id === (context.state().model || context.start.model));
+  const model = () => context.model();
 
   const ask = newest(async (asks) => {
     const sent = { body: asks(), moves }; // made only now: of a pen's many movements the newest alone is sent
     return { sent, found: await api.post("/api/look", sent.body) };
-  }, ({ sent, found }) => show(found, sent), (error) => complain(error.message));
+  }, ({ sent, found }) => show(found, sent), (error) => {
+    asked = ""; // the next change of the page asks again
+    complain(error.message);
+  });
 
   function body() {
     const state = context.state();
@@ -127,7 +131,7 @@ export function mount(root, context) {
 
   async function begin(own) {
     const first = await grid.first(own.data);
-    if (!context.state().where) go({ where: first === null ? "drawing:" : `${own.data}:${first}` });
+    if (model()?.id === own.id) go({ where: first === null ? "drawing:" : `${own.data}:${first}` });
   }
 
   function update(state) {
@@ -141,7 +145,9 @@ export function mount(root, context) {
     grid.show(own.data, own.classes, named && kind === own.data ? Number(rest) : null);
     sees.of(own, !named);
     showMoments(own, state);
-    if (!where) return void begin(own);
+    const turned = before !== "" && before !== own.id;
+    before = own.id;
+    if (!where || (turned && named && kind !== own.data)) return void begin(own);
     if (kind === "drawing") drawing.load(rest);
     hint.hidden = kind === "drawing" && !drawing.empty();
     if (asked !== key(where) && !drawing.busy()) {
