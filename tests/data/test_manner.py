@@ -181,5 +181,5 @@ def test_a_folder_of_ones_own_has_a_manner_where_it_is_told(tmp_path: Path) -> N
 @pytest.mark.parametrize("window", [3, 9, 33])
 def test_the_extremes_of_windows_are_pillows(window: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 51), np.uint8)
-    for of, theirs in ((np.max, ImageFilter.MaxFilter), (np.min, ImageFilter.MinFilter)):
+    for of, theirs in ((np.maximum, ImageFilter.MaxFilter), (np.minimum, ImageFilter.MinFilter)):
         assert np.array_equal(_extreme(pixels, window, of), np.asarray(Image.fromarray(pixels).filter(theirs(window))))

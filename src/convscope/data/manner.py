@@ -132,12 +132,12 @@ def _light_paper(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]:
     """
     coarse = _coarse(grey, _COARSE // 2)
     window = max(coarse.size) // 3 | 1
-    padded = Image.fromarray(
-        np.pad(np.asarray(coarse), window, mode="reflect" if min(coarse.size) > window else "edge")
-    )
-    nearby = padded.filter(ImageFilter.MedianFilter(window))
-    nearby = nearby.crop((window, window, window + coarse.width, window + coarse.height))
-    beyond = np.asarray(coarse, np.float32) - np.asarray(nearby, np.float32)
+    margin = window // 2
+    padded = np.pad(np.asarray(coarse), margin, mode="reflect" if min(coarse.size) > window else "edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (window, window)).reshape(-1, window * window)
+    middle = window * window // 2  # Pillow's median filter gives the same, and takes three times as long
+    nearby = np.partition(around, middle, axis=1)[:, middle].reshape(coarse.height, coarse.width)
+    beyond = np.asarray(coarse, np.float32) - nearby.astype(np.float32)
     dark_ink = bool((beyond**3).sum() <= 0)
     return (grey if dark_ink else 255 - grey), dark_ink
 
@@ -149,21 +149,28 @@ def _paper(light: NDArray[np.float32]) -> NDArray[np.float32]:
     window = max(coarse.size) // 4 | 1
     margin = window
     padded = Image.fromarray(np.pad(np.asarray(coarse), margin, mode="edge"))
-    brightest = _extreme(np.asarray(padded.filter(ImageFilter.MedianFilter(3))), window, np.max)
-    closed = Image.fromarray(_extreme(brightest, window, np.min)).filter(ImageFilter.GaussianBlur(2))
+    brightest = _extreme(np.asarray(padded.filter(ImageFilter.MedianFilter(3))), window, np.maximum)
+    closed = Image.fromarray(_extreme(brightest, window, np.minimum)).filter(ImageFilter.GaussianBlur(2))
     closed = closed.crop((margin, margin, margin + coarse.width, margin + coarse.height))
     return np.asarray(closed.resize((wide, high), Image.Resampling.BILINEAR), np.float32)
 
 
 def _extreme(
-    values: NDArray[np.uint8], window: int, of: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
+    values: NDArray[np.uint8], window: int, of: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """The largest or smallest value (`of`) in a square window around each pixel. Rows first, then columns: for a wide
-    window that is many times faster than Pillow's filter, and the same."""
+    """The largest or smallest value (`of`: np.maximum or np.minimum) in a square window around each pixel.
+
+    Rows first, then columns; each by windows that double, so that a wide one takes a handful of comparisons.
+    """
     beside = window // 2
     for axis in (0, 1):
         margins = [(beside, beside) if axis == i else (0, 0) for i in range(2)]
-        values = of(np.lib.stride_tricks.sliding_window_view(np.pad(values, margins, mode="edge"), window, axis), -1)
+        values = np.moveaxis(np.pad(values, margins, mode="edge"), axis, 0)
+        done = 1
+        while done < window:
+            step = min(done, window - done)
+            values, done = of(values[:-step], values[step:]), done + step
+        values = np.moveaxis(values, 0, axis)
     return values
 
 
