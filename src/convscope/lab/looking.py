@@ -92,14 +92,17 @@ class Looking:
     # ---- answers -----------------------------------------------------------------------------------------------------
 
     def look(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """What the network makes of a picture: probabilities, and every layer's maps. asked: see docs/lab.md."""
+        """What the network makes of a picture: probabilities, and every layer's maps. asked: see docs/lab.md; with
+        `brief`, for a pen that is moving, neither the picture as it came nor the steps of its manner."""
         classifier, picture = self.given(asked)
         shares, layers = _passed(classifier, picture.fitted, asked.get("layers"))
         return {
             "probabilities": shares, "classes": list(classifier.classes), "label": picture.label,
-            "input": pictures.stored(picture.fitted), "original": picture.original, "note": picture.note,
-            "steps": [{"text": step.text, "picture": pictures.to_json(step.picture)} for step in picture.steps],
-            "layers": layers,
+            "input": pictures.stored(picture.fitted), "note": picture.note, "layers": layers,
+            **({} if asked.get("brief") is True else {
+                "original": picture.original,
+                "steps": [{"text": step.text, "picture": pictures.to_json(step.picture)} for step in picture.steps],
+            }),
         }  # fmt: skip
 
     def cell(self, asked: dict[str, Any]) -> dict[str, Any]:

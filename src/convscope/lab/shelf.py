@@ -196,10 +196,12 @@ class Shelf:
     # ---- data --------------------------------------------------------------------------------------------------------
 
     def data(self) -> list[dict[str, Any]]:
-        """The data sets that have a name: what they are, and whether they are on this machine."""
+        """The data sets that have a name: what they are, whether they are on this machine, and what a training without
+        further words does to their pictures."""
         return [
             {"name": name, "title": entry.title, "classes": list(entry.classes), "size": list(entry.size[:2]),
-             "channels": entry.size[2], "here": is_here(name)}
+             "channels": entry.size[2], "here": is_here(name),
+             "augment": recipe.choose(name).load().augment.model_dump(mode="json", exclude_defaults=True)}
             for name, entry in KNOWN.items()
         ]  # fmt: skip
 

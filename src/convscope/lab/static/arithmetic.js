@@ -117,7 +117,7 @@ function windows(trace, tools, element) {
     const sum = kernel ? el("p", { class: "slice-sum" }, el("span", { class: "quiet", text: t("cell.sum") }), " ",
       el("b", { class: sign(slice.sum), text: sig(slice.sum), title: long(slice.sum) })) : null;
     const made = el("div", { class: "slice" }, el("p", { class: "which", text: t("cell.of_map", { map: slice.map, source: slice.source }) }),
-      el("div", { class: "triple" }, ...parts), sum);
+      el("div", { class: "triple" }, ...parts, sum));
     if (byTerm) {
       slice.terms.forEach((term, at) => stops.push({
         nodes: grids.map((each) => each.cells[at]),

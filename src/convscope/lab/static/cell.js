@@ -119,7 +119,7 @@ export function panel(context, maps) {
       if (fresh) element.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
     },
     /** What is looked at now: the request, and its answer. */
-    show(request, found, hasty) {
+    show(request, found) {
       const other = body !== request;
       [body, look] = [request, found];
       classes(found);
@@ -131,7 +131,7 @@ export function panel(context, maps) {
       if (element.hidden) return;
       head();
       clearTimeout(timer);
-      if (!hasty && (other || asked === "")) timer = setTimeout(ask, trace ? SETTLED : 0);
+      if (!request.brief && (other || asked === "")) timer = setTimeout(ask, trace ? SETTLED : 0);
     },
     again() {
       map.draw();

@@ -42,7 +42,7 @@ export function pad(onChange, label) {
   const shown = el("canvas", { class: "pad", width: SHOWN, height: SHOWN, role: "img", "aria-label": label });
   const sent = el("canvas", { width: SIDE, height: SIDE });
   const brushes = [
-    [shown.getContext("2d"), SHOWN],
+    [shown.getContext("2d", { willReadFrequently: true }), SHOWN],
     [sent.getContext("2d", { willReadFrequently: true }), SIDE],
   ];
   /** @type {number[][][]} */

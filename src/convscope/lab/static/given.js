@@ -27,11 +27,11 @@ export function given(context, changed) {
     of(model, outside) {
       choice.hidden = steps.hidden = !model.manner || !outside;
     },
-    /** @param {any} look what /api/look answered @param {boolean} hasty the pen moves: the steps come when it rests */
-    show({ input, steps: found }, hasty) {
+    /** @param {any} look what /api/look answered */
+    show({ input, steps: found }) {
       paintPicture(canvas, input, Math.max(1, Math.floor(168 / input.height)));
       size.textContent = `${input.height} × ${input.width}${input.channels > 1 ? ` × ${input.channels}` : ""}`;
-      if (hasty && shown.length) return;
+      if (!found) return; // the pen moves: the steps come when it rests
       if (found.length !== shown.length) {
         shown = found.map(() => ({ canvas: el("canvas", { "aria-hidden": "true" }), text: el("span") }));
         steps.replaceChildren(...shown.map((each) => el("li", {}, el("span", { class: "manner-picture" }, each.canvas), each.text)));

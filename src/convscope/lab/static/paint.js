@@ -1,6 +1,7 @@
 /** Maps on canvases: bytes to pixels, all maps of a layer as tiles on one canvas. */
 
 export const GAP = 3;
+const STILL = { willReadFrequently: true }; // pixels come from here, not from a graphics card
 
 /** @param {string} text base64 @returns {Uint8Array} */
 export function bytes(text) {
@@ -97,7 +98,7 @@ export function paint(canvas, values, lie, table) {
   const { maps, h, w, k, gap, columns, width, height } = lie;
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
-  const brush = canvas.getContext("2d");
+  const brush = canvas.getContext("2d", STILL);
   const image = brush.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   let at = 0;
@@ -135,7 +136,7 @@ export function paintPicture(canvas, picture, k = 1) {
   const data = bytes(picture.pixels);
   canvas.width = width * k;
   canvas.height = height * k;
-  const brush = canvas.getContext("2d");
+  const brush = canvas.getContext("2d", STILL);
   const image = brush.createImageData(width * k, height * k);
   const pixels = new Uint32Array(image.data.buffer);
   for (let row = 0, at = 0; row < height; row++) {

@@ -10,7 +10,7 @@ export function player(context) {
   const quiet = matchMedia("(prefers-reduced-motion: reduce)");
   const slider = el("input", { type: "range", min: 0, "aria-label": t("cell.next"), on: { input: () => step(Number(slider.value) - 1) } });
   const control = (text, press, name) => button(text, press, { "aria-label": name, title: name });
-  const first = control("⏮", () => step(-1), t("cell.first"));
+  const first = control("«", () => step(-1), t("cell.first"));
   const back = control("‹", () => step(at - 1), t("cell.previous"));
   const run = control("▶", () => (timer ? pause() : start()), t("cell.play"));
   const next = control("›", () => step(at + 1), t("cell.next"));

@@ -66,7 +66,7 @@ export function mount(root, context) {
   function drawn(when, finished) {
     hint.hidden = true;
     pending.push({ number: ++moves, when });
-    ask(() => ({ ...body(), where: { drawing: drawing.picture() } }));
+    ask(() => ({ ...body(), where: { drawing: drawing.picture() }, brief: drawing.busy() }));
     if (!finished) return;
     const where = `drawing:${drawing.text()}`;
     asked = key(where);
@@ -76,10 +76,10 @@ export function mount(root, context) {
   function show(found, what) {
     fault.hidden = true;
     bars.show(found);
-    sees.show(found, drawing.busy());
+    sees.show(found);
     maps.show(found.layers, found.input);
     if (!("drawing" in what.body.where)) drawing.show(found.original);
-    cell.show(what.body, found, drawing.busy());
+    cell.show(what.body, found);
     while (pending.length && pending[0].number <= what.moves) measured(pending.shift().when);
     if (performance.getEntriesByName("stroke to maps").length > 2000) performance.clearMeasures("stroke to maps");
   }

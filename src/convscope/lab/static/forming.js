@@ -1,0 +1,135 @@
+/** Kernels and maps of a run at one of its moments, with a slider from the first weights to the last. */
+
+import { button, el, newest } from "./dom.js";
+import { bytes, colours, onTheme, paint, paintPicture, tiles } from "./paint.js";
+
+const MOST = 192; // kernels drawn at once
+const BEAT = 220; // milliseconds a moment lasts while it plays
+
+/** @param {any} context */
+export function forming(context) {
+  const { t, api, go } = context;
+  const slider = el("input", { type: "range", min: 0, "aria-label": t("watch.moment"), on: { input: () => turn(Number(slider.value)) } });
+  const told = el("output", {});
+  const play = button(t("watch.play"), playing, { class: "play" });
+  const layers = el("select", { "aria-label": t("watch.layer"), on: { change: () => { wanted = layers.value; key = ""; update(); } } });
+  const kernels = el("canvas", { class: "tiles", role: "img" }), maps = el("canvas", { class: "tiles", role: "img" });
+  const picture = el("canvas", { class: "seen-picture", "aria-hidden": "true" });
+  const kernelBox = el("figure", {}, el("figcaption", {}, el("h3", { text: t("watch.kernels") })), kernels);
+  const mapBox = el("figure", {}, el("figcaption", { class: "row" }, el("h3", { text: t("watch.maps") }), picture), maps);
+  const element = el("div", { class: "forming", hidden: true },
+    el("div", { class: "row scrub" }, play, slider, told, el("label", { class: "field-line" }, t("watch.of"), layers)),
+    el("div", { class: "formed" }, kernelBox, mapBox));
+  let key = "", wanted = "", timer = 0, drawn = null;
+
+  const askKernels = newest((what) => api.post("/api/kernels", what), (found) => { drawn = { ...drawn, kernels: found }; draw(); }, quiet);
+  const askMaps = newest((what) => api.post("/api/look", what), (found) => { drawn = { ...drawn, look: found }; draw(); }, quiet);
+  const endTheme = onTheme(() => draw());
+
+  function quiet() { /* weights that aren't there yet: the next moment asks again */ }
+
+  function draw() {
+    if (drawn?.kernels) {
+      const { shape, low, high, values } = drawn.kernels;
+      const [m, c, h, w] = shape, count = Math.min(m * c, MOST);
+      const lie = tiles([count, h, w], 520, false);
+      paint(kernels, bytes(values).subarray(0, count * h * w), lie, colours(low, high));
+      kernels.style.setProperty("--wide", `${Math.round(lie.width * lie.shrink)}px`);
+      kernels.setAttribute("aria-label", t("watch.kernels_of", { label: wanted, count, all: m * c, shape: `${h} × ${w}` }));
+    }
+    const layer = drawn?.look?.layers[0];
+    mapBox.hidden = !layer?.values;
+    if (layer?.values) {
+      const lie = tiles(layer.shape, 520, false);
+      paint(maps, bytes(layer.values), lie, colours(layer.low, layer.high));
+      maps.style.setProperty("--wide", `${Math.round(lie.width * lie.shrink)}px`);
+      maps.setAttribute("aria-label", t("watch.maps_of", { label: layer.label, shape: layer.shape.join(" × ") }));
+      paintPicture(picture, drawn.look.input, 1);
+    }
+  }
+
+  function turn(at) {
+    const { moments } = context.model();
+    go({ moment: at >= moments.length ? null : moments[at].number });
+  }
+
+  function playing() {
+    if (timer) return stopPlaying();
+    play.textContent = t("watch.stop");
+    let at = Number(slider.value) >= Number(slider.max) ? -1 : Number(slider.value);
+    timer = setInterval(() => {
+      at++;
+      turn(at);
+      if (at >= Number(slider.max)) stopPlaying();
+    }, BEAT);
+  }
+
+  function stopPlaying() {
+    clearInterval(timer);
+    timer = 0;
+    play.textContent = t("watch.play");
+  }
+
+  function update() {
+    const model = context.model(), state = context.state();
+    element.hidden = !model || (!model.moments.length && model.state !== "done");
+    if (element.hidden) return;
+    const at = model.moments.findIndex((each) => String(each.number) === state.moment);
+    const ended = model.state === "done" || at < 0;
+    slider.max = String(model.moments.length);
+    slider.value = String(at < 0 ? model.moments.length : at);
+    slider.parentElement.classList.toggle("single", model.moments.length < 2);
+    const moment = model.moments[at];
+    told.textContent = moment
+      ? t("watch.epoch", { epoch: Number(moment.epoch.toFixed(2)) }) + (moment.accuracy === null ? "" : ` · ${(100 * moment.accuracy).toFixed(1)} %`)
+      : t(ended && model.state === "done" ? "watch.end_of" : "watch.newest");
+    slider.setAttribute("aria-valuetext", told.textContent);
+    ask(model, moment);
+  }
+
+  async function ask(model, moment) {
+    const now = `${model.id} ${moment ? moment.number : `last ${model.moments.length} ${model.state}`} ${wanted}`;
+    if (now === key) return;
+    key = now;
+    const labels = await convolutions(model);
+    if (!labels.length) {
+      element.hidden = true;
+      return;
+    }
+    if (!labels.includes(wanted)) wanted = labels[0];
+    if (layers.dataset.of !== labels.join()) {
+      layers.dataset.of = labels.join();
+      layers.replaceChildren(...labels.map((label) => el("option", { value: label, text: label })));
+      layers.value = wanted;
+    }
+    key = `${model.id} ${moment ? moment.number : `last ${model.moments.length} ${model.state}`} ${wanted}`;
+    const what = { model: model.id, moment: moment ? moment.number : null };
+    askKernels({ ...what, label: wanted });
+    const index = await firstPicture(model);
+    if (index !== null) askMaps({ ...what, where: { data: model.data, index }, layers: [wanted] });
+  }
+
+  const known = new Map(), firsts = new Map();
+
+  /** The labels of a model's convolutions, out of its text. */
+  async function convolutions(model) {
+    if (!known.has(model.id)) {
+      const found = await api.post("/api/network", { text: model.text, input: model.input, classes: model.classes.length }).catch(() => null);
+      if (!found?.ok) return [];
+      known.set(model.id, found.layers.filter((layer) => layer.kind === "conv").map((layer) => layer.label));
+    }
+    return known.get(model.id);
+  }
+
+  /** The index of the first test picture of a model's data. */
+  async function firstPicture(model) {
+    if (!model.data) return null;
+    if (!firsts.has(model.data)) {
+      const found = await api.get(`/api/test/${model.data}?from=0&count=1`).catch(() => null);
+      firsts.set(model.data, found?.pictures[0]?.index ?? null);
+    }
+    return firsts.get(model.data);
+  }
+
+  return { element, update, stop() { stopPlaying(); endTheme(); } };
+}
