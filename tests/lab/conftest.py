@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ pytest.importorskip("starlette", reason="needs the extra serve")
 from convscope import api
 from convscope.lab.app import Lab
 from convscope.web import Guard, Session
+from lab import page
 from web_site import HOST, PORT, Answer, Site
 
 NET = "conv 3x3 8, relu, maxpool 2, conv 3x3 8, relu, gap, dense"
@@ -77,3 +79,43 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def site(trained: Path) -> LabSite:
     """A lab that trains nothing by itself: its thread isn't started."""
     return LabSite(Lab(trained))
+
+
+@pytest.fixture(scope="session")
+def lab_child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[page.Child]:
+    """`convscope lab` as a child, with its own network, trained on the digits by itself: a few seconds."""
+    folder = tmp_path_factory.mktemp("page")
+    with page.running(folder) as child:
+        yield child
+
+
+@pytest.fixture(scope="session")
+def lab_browser() -> Iterator[Any]:
+    """Chromium, one for all tests of the page."""
+    with page.chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def lab_cookie(lab_browser: Any, lab_child: page.Child) -> dict[str, Any]:
+    """What lets a window in; the lab's own network is trained by then."""
+    context = lab_browser.new_context()
+    tab = context.new_page()
+    tab.goto(lab_child.link)
+
+    def trained() -> bool:
+        models = tab.evaluate("async () => (await fetch('/api/models')).json()")
+        return bool(models) and models[0]["state"] == "done"
+
+    page.until(trained, 60)
+    state: dict[str, Any] = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def lab_page(lab_browser: Any, lab_child: page.Child, lab_cookie: dict[str, Any]) -> Iterator[page.Shown]:
+    """A window of the lab, 1280 x 900, English; without a word of complaint and a request elsewhere at the end."""
+    with page.shown(lab_browser, lab_child, lab_cookie, viewport={"width": 1280, "height": 900}, locale="en") as found:
+        yield found
+        assert (found.errors, found.outside) == ([], [])
