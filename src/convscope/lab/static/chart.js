@@ -14,7 +14,7 @@ function svg(name, attributes, ...children) {
 export function ticks(low, high) {
   const raw = (high - low) / 4 || 1;
   const size = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((k) => k * size).find((each) => each >= raw * 0.999);
+  const step = [1, 2, 2.5, 5, 10].map((k) => k * size).find((each) => each >= raw * 0.999);
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at++) found.push(Number((at * step).toPrecision(12)));
   return found;
@@ -22,14 +22,16 @@ export function ticks(low, high) {
 
 /**
  * @param {{name: string, kind: string, points: {x: number, y: number, low?: number, high?: number}[]}[]} lines
- * @param {{label: string, percent?: boolean, upto?: number, mark?: number|null}} about upto: the last x, if known
+ * @param {{label: string, percent?: boolean, upto?: number, mark?: number|null, share?: boolean}} about upto: the last x, if known;
+ * share: x is a share of 1, and so is y
  */
-export function chart(lines, { label, percent = false, upto = 0, mark = null }) {
+export function chart(lines, { label, percent = false, upto = 0, mark = null, share = false }) {
   const all = lines.flatMap((line) => line.points).filter((point) => Number.isFinite(point.y));
-  const right = Math.max(1, upto, ...all.map((point) => point.x));
+  const right = Math.max(share ? 0 : 1, upto, ...all.map((point) => point.x));
   const values = all.flatMap((point) => [point.low ?? point.y, point.high ?? point.y]);
   let [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
-  if (percent) [low, high] = [Math.max(0, Math.min(low, high - 0.02)), Math.min(1, high + 0.002)];
+  if (share) [low, high] = [0, 1];
+  else if (percent) [low, high] = [Math.max(0, Math.min(low, high - 0.02)), Math.min(1, high + 0.002)];
   else low = Math.min(0, low);
   if (high <= low) high = low + 1;
   const x = (value) => LEFT + (value / right) * (W - LEFT - RIGHT);
@@ -40,8 +42,9 @@ export function chart(lines, { label, percent = false, upto = 0, mark = null }) 
     made.append(svg("line", { x1: LEFT, x2: W - RIGHT, y1: y(value), y2: y(value), class: "grid" }),
       svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, percent ? `${(100 * value).toFixed(digits)} %` : String(value)));
   }
-  for (const value of ticks(0, right).filter((each) => Number.isInteger(each))) {
-    made.append(svg("text", { x: x(value), y: H - 7, "text-anchor": "middle" }, String(value)));
+  for (const value of ticks(0, right).filter((each) => share || Number.isInteger(each))) {
+    const text = share ? `${Math.round(100 * value)} %` : String(value);
+    made.append(svg("text", { x: x(value), y: H - 7, "text-anchor": share && value === right ? "end" : "middle" }, text));
   }
   if (mark !== null) made.append(svg("line", { x1: x(mark), x2: x(mark), y1: TOP, y2: H - BOTTOM, class: "mark" }));
   for (const line of lines) {

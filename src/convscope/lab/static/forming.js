@@ -81,7 +81,7 @@ export function forming(context) {
     slider.parentElement.classList.toggle("single", model.moments.length < 2);
     const moment = model.moments[at];
     told.textContent = moment
-      ? t("watch.epoch", { epoch: Number(moment.epoch.toFixed(2)) }) + (moment.accuracy === null ? "" : ` · ${(100 * moment.accuracy).toFixed(1)} %`)
+      ? t("watch.epoch", { epoch: Number(moment.epoch.toFixed(1)) }) + (moment.accuracy === null ? "" : ` · ${(100 * moment.accuracy).toFixed(1)} %`)
       : t(ended && model.state === "done" ? "watch.end_of" : "watch.newest");
     slider.setAttribute("aria-valuetext", told.textContent);
     ask(model, moment);

@@ -35,6 +35,8 @@ const context = {
   refresh,
 };
 
+const lessonOn = learn.ribbon(at("ribbon"), context);
+
 function lang() {
   const asked = place.get().lang || kept("lang");
   return asked === "zh" || asked === "en" ? asked : navigator.language.startsWith("zh") ? "zh" : "en";
@@ -121,6 +123,7 @@ function draw() {
   }
   const name = Object.hasOwn(VIEWS, state.view || "") ? state.view : "try";
   frame(name);
+  lessonOn(state, name);
   const key = `${name} ${lang()}`;
   if (shown === key) return view.update(state);
   view?.unmount();
