@@ -58,6 +58,13 @@ def test_an_empty_page_is_black_and_said_to_be() -> None:
     assert "No ink was found" in last.text
 
 
+@pytest.mark.parametrize("shade", [0, 255])
+def test_a_square_that_nobody_has_drawn_on_has_no_ink(shade: int) -> None:
+    last = explain("digits", Image.new("L", (112, 112), shade), (8, 8))[-1]
+    assert not last.picture.any()
+    assert "No ink was found" in last.text
+
+
 def test_several_figures_are_noticed() -> None:
     two = np.minimum(np.asarray(seven(at=(80, 90))), np.asarray(seven(at=(380, 90))))
     said = " ".join(step.text for step in explain("mnist", Image.fromarray(two), (28, 28)))

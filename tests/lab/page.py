@@ -89,6 +89,11 @@ class Shown:
         self.page.wait_for_selector("main > *")
         return self.page
 
+    @property
+    def address(self) -> str:
+        """Where it is now. Playwright's own `page.url` stands still while nothing is asked of the page."""
+        return str(self.page.evaluate("location.href"))
+
     def api(self, path: str, body: object = None) -> Any:
         """What the server answers the page itself: GET, or POST where there is a body."""
         return self.page.evaluate(

@@ -43,11 +43,11 @@ def press(page: Any, selector: str, across: float, down: float) -> None:
 def test_a_seven_that_is_drawn_is_called_a_seven(lab_page: Shown) -> None:
     page = lab_page.open("view=try")
     page.wait_for_selector(".strip-layer")
-    assert "#where=digits:" in page.url.replace("view=try&", "")  # it begins with a test picture
+    assert "#where=digits:" in lab_page.address.replace("view=try&", "")  # it begins with a test picture
     draw(page, SEVEN)
     until(lambda: page.locator(".said").inner_text() == "7")
     assert page.locator(".manner-steps li").count() == 5
-    link = page.url
+    link = lab_page.address
     assert "where=drawing:" in link
     share = page.locator(".bars .best .bar-share").inner_text()
     lab_page.open(link.partition("#")[2])  # a link opens the same drawing
@@ -70,8 +70,8 @@ def test_from_the_strip_to_a_map_to_a_cell_whose_numbers_are_the_traces(lab_page
     page.wait_for_selector("canvas.map-large:visible")
     press(page, "canvas.map-large", 4.5 / 8, 3.5 / 8)
     page.wait_for_selector(".cell-worked .cells")
-    assert "layer=conv1" in page.url
-    assert "cell=0,3,4" in page.url
+    assert "layer=conv1" in lab_page.address
+    assert "cell=0,3,4" in lab_page.address
     body = {"model": "lab-digits", "moment": None, "where": {"data": "digits", "index": 8}}
     told = lab_page.api("/api/cell", {**body, "label": "conv1", "place": [0, 3, 4], "target": 8})
     shown_ = [
@@ -123,9 +123,9 @@ def test_the_keyboard_alone_reaches_a_cell(lab_page: Shown) -> None:
     page = lab_page.open("view=try&where=digits:8")
     page.wait_for_selector(".thumb")
     page.locator(".thumb").first.focus()
-    before = page.url
+    before = lab_page.address
     page.keyboard.press("ArrowRight")
-    until(lambda: page.url != before)
+    until(lambda: lab_page.address != before)
     assert page.locator('.thumb[aria-selected="true"]').count() == 1
     page.locator("canvas.maps").nth(1).focus()
     page.keyboard.press("PageDown")
@@ -135,7 +135,7 @@ def test_the_keyboard_alone_reaches_a_cell(lab_page: Shown) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowDown")
     page.wait_for_selector(".cell-worked .cells")
-    assert "cell=1,1,0" in page.url
+    assert "cell=1,1,0" in lab_page.address
 
 
 def test_a_picture_is_brought_and_a_bad_one_is_refused_in_a_sentence(lab_page: Shown) -> None:
@@ -147,7 +147,7 @@ def test_a_picture_is_brought_and_a_bad_one_is_refused_in_a_sentence(lab_page: S
     held = io.BytesIO()
     paper.save(held, "PNG")
     page.set_input_files("input[type=file]", {"name": "x.png", "mimeType": "image/png", "buffer": held.getvalue()})
-    until(lambda: "where=picture:" in page.url)
+    until(lambda: "where=picture:" in lab_page.address)
     until(lambda: page.locator(".said").inner_text() == "7")
     page.set_input_files("input[type=file]", {"name": "x.png", "mimeType": "image/png", "buffer": b"no picture at all"})
     until(lambda: page.locator(".try > .fault").is_visible())
@@ -164,7 +164,7 @@ def test_an_earlier_moment_is_looked_at(lab_page: Shown) -> None:
     slider.focus()
     page.keyboard.press("Home")
     until(lambda: page.locator(".bars").inner_text() != now)
-    assert "moment=0" in page.url
+    assert "moment=0" in lab_page.address
     assert page.locator(".moments output").inner_text() == "epoch 0"
 
 

@@ -76,7 +76,9 @@ def explain(name: str, picture: Image.Image, size: tuple[int, int]) -> tuple[Ste
         grey = grey.reduce(factor)
     steps = [Step("The picture in grey.", np.asarray(grey))]
     light, dark_ink = _light_paper(np.asarray(grey, np.float32))
-    ink = np.asarray(1 - light / np.maximum(_paper(light), 1), np.float32)
+    paper = _paper(light)
+    ink = np.asarray(1 - light / np.maximum(paper, 1), np.float32)
+    ink[paper < 1] = 0  # where even the paper is black nothing stands out: an empty drawing
     cut = _otsu(ink)
     strong = float(ink[ink > cut].mean()) if (ink > cut).any() else 0.0
     if strong < _CONTRAST:

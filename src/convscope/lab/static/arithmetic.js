@@ -173,9 +173,9 @@ function list(trace, tools, element) {
     bar.style.setProperty("--s", (Math.abs(term.product) / most).toFixed(3));
     const name = loss && tools.classes[term.place[0]] !== undefined ? tools.classes[term.place[0]] : `${term.source} · ${spot(t, term.place)}`;
     return el("tr", {}, el("th", { scope: "row" }, button(name, () => tools.to(term.source, term.place), { class: "link", title: named(tools, term) })),
-      el("td", { class: "figure", text: sig(term.value), title: long(term.value) }),
-      weighted ? el("td", { class: "figure", text: `× ${factor(term.weight ?? 0)}`, title: long(term.weight ?? 0) }) : null,
-      el("td", { class: `figure ${sign(term.product)}`, text: sig(term.product), title: long(term.product) }),
+      el("td", { class: "amount", text: sig(term.value), title: long(term.value) }),
+      weighted ? el("td", { class: "amount", text: `× ${factor(term.weight ?? 0)}`, title: long(term.weight ?? 0) }) : null,
+      el("td", { class: `amount ${sign(term.product)}`, text: sig(term.product), title: long(term.product) }),
       el("td", { class: "reach" }, el("span", { class: "two-sided", "aria-hidden": "true" }, bar)));
   }
 
@@ -197,9 +197,9 @@ function list(trace, tools, element) {
   }
   const product = loss ? t("cell.power") : t("cell.product");
   element.append(el("div", { class: "wide" }, el("table", { class: "terms" }, el("thead", {}, el("tr", {},
-    el("th", { scope: "col", text: t("cell.reads") }), el("th", { scope: "col", class: "figure", text: t("cell.list_value") }),
-    weighted ? el("th", { scope: "col", class: "figure", text: t("cell.list_weight") }) : null,
-    el("th", { scope: "col", class: "figure", text: product }), el("td"))), body)));
+    el("th", { scope: "col", text: t("cell.reads") }), el("th", { scope: "col", class: "amount", text: t("cell.list_value") }),
+    weighted ? el("th", { scope: "col", class: "amount", text: t("cell.list_weight") }) : null,
+    el("th", { scope: "col", class: "amount", text: product }), el("td"))), body)));
   return stops;
 }
 

@@ -47,9 +47,9 @@ function comes(own, tools, element) {
   const body = el("tbody", {}, ...shown.map((share) => {
     const name = share.place.length ? `${share.label} · ${spot(t, share.place)}` : t("cell.is_loss");
     const line = el("tr", {}, el("th", { scope: "row" }, button(name, () => tools.to(share.place.length ? share.label : "loss", share.place), { class: "link" })),
-      el("td", { class: "figure", text: sig(share.slope), title: long(share.slope) }),
-      el("td", { class: "figure", text: `× ${factor(share.upstream)}`, title: long(share.upstream) }),
-      el("td", { class: `figure ${sign(share.product)}`, text: sig(share.product), title: long(share.product) }));
+      el("td", { class: "amount", text: sig(share.slope), title: long(share.slope) }),
+      el("td", { class: "amount", text: `× ${factor(share.upstream)}`, title: long(share.upstream) }),
+      el("td", { class: `amount ${sign(share.product)}`, text: sig(share.product), title: long(share.product) }));
     sofar += share.product;
     stops.push({ nodes: [line], text: `${sig(share.slope)} × ${factor(share.upstream)} = ${sig(share.product)} · ${t("cell.sofar", { sum: sig(sofar) })}` });
     return line;
@@ -61,7 +61,7 @@ function comes(own, tools, element) {
     stops.push({ nodes: [line], text: `${t("cell.rest", { count: rest.length, sum: sig(sum) })} · ${t("cell.sofar", { sum: sig(sofar + sum) })}` });
   }
   element.append(el("div", { class: "wide" }, el("table", { class: "terms" }, el("thead", {}, el("tr", {},
-    el("th", { scope: "col", text: t("cell.reads") }), ...["slope", "upstream", "product"].map((word) => el("th", { scope: "col", class: "figure", text: t(`cell.${word}`) })))), body)));
+    el("th", { scope: "col", text: t("cell.reads") }), ...["slope", "upstream", "product"].map((word) => el("th", { scope: "col", class: "amount", text: t(`cell.${word}`) })))), body)));
   return stops;
 }
 
@@ -95,15 +95,15 @@ function moves(trace, tools, element) {
   if (others.length) {
     const rows = others.map((move) => {
       const line = el("tr", {}, el("th", { scope: "row" }, el("code", { text: `${move.tensor} [${move.at.join(", ")}]` })),
-        el("td", { class: "figure", text: `${sig(move.slope)} × ${factor(trace.gradient.value)}` }),
-        el("td", { class: `figure ${sign(move.part)}`, text: sig(move.part), title: long(move.part) }),
-        el("td", { class: `figure ${sign(move.total)}`, text: sig(move.total), title: long(move.total) }));
+        el("td", { class: "amount", text: `${sig(move.slope)} × ${factor(trace.gradient.value)}` }),
+        el("td", { class: `amount ${sign(move.part)}`, text: sig(move.part), title: long(move.part) }),
+        el("td", { class: `amount ${sign(move.total)}`, text: sig(move.total), title: long(move.total) }));
       stops.push({ nodes: [line], text: `${move.tensor} [${move.at.join(", ")}]: ${sig(move.slope)} × ${factor(trace.gradient.value)} = ${sig(move.part)}` });
       return line;
     });
     element.append(el("div", { class: "wide" }, el("table", { class: "terms" }, el("thead", {}, el("tr", {}, el("td"),
-      el("th", { scope: "col", class: "figure", text: `${t("cell.slope")} × dL` }), el("th", { scope: "col", class: "figure", text: t("cell.part") }),
-      el("th", { scope: "col", class: "figure", text: t("cell.total") }))), el("tbody", {}, ...rows))));
+      el("th", { scope: "col", class: "amount", text: `${t("cell.slope")} × dL` }), el("th", { scope: "col", class: "amount", text: t("cell.part") }),
+      el("th", { scope: "col", class: "amount", text: t("cell.total") }))), el("tbody", {}, ...rows))));
   }
   return stops;
 }
@@ -139,5 +139,5 @@ function hands(trace, tools, element) {
 function slopes(trace, tools) {
   return el("table", { class: "terms" }, el("tbody", {}, ...trace.terms.map((term) => el("tr", {},
     el("th", { scope: "row" }, button(tools.classes[term.place[0]] ?? spot(tools.t, term.place), () => tools.to(term.source, term.place), { class: "link" })),
-    el("td", { class: `figure ${sign(term.slope)}`, text: sig(term.slope), title: long(term.slope) })))));
+    el("td", { class: `amount ${sign(term.slope)}`, text: sig(term.slope), title: long(term.slope) })))));
 }

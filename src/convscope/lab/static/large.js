@@ -14,7 +14,7 @@ export function large(context, choose) {
   const { t } = context;
   const canvas = el("canvas", { class: "map-large", tabindex: 0, role: "application" });
   const hover = el("div", { class: "mark hover", hidden: true });
-  const pick = el("div", { class: "mark pick", hidden: true });
+  const pick = el("div", { class: "mark held", hidden: true });
   const told = el("p", { class: "map-told", role: "status" });
   const caption = el("h4");
   const element = el("div", { class: "map-panel" }, caption, el("div", { class: "maps-box" }, canvas, hover, pick), told,
@@ -126,7 +126,7 @@ export function frame(context) {
       brush.strokeStyle = style.getPropertyValue("--frame") || "#f0a020";
       brush.strokeRect(...box);
       const whole = top <= 0 && left <= 0 && bottom >= height && right >= width;
-      caption.textContent = whole ? t("cell.whole") : t("cell.sees", { top, bottom: bottom - 1, left, right: right - 1 });
+      caption.textContent = whole ? t("cell.whole") : t("cell.sees", { top: sig(top), bottom: sig(bottom - 1), left: sig(left), right: sig(right - 1) });
       canvas.setAttribute("aria-label", caption.textContent);
     },
   };

@@ -78,9 +78,9 @@ export function colours(low, high, grey = false) {
 export function tiles(shape, limit, sideways) {
   const [maps, h, w] = shape.length === 3 ? shape : [shape[0], 1, 1];
   const single = h * w === 1;
-  const k = single ? (maps > 300 ? 7 : 14) : Math.max(1, Math.ceil(34 / Math.max(h, w)));
+  const k = single ? (maps > 300 ? 7 : 14) : Math.max(1, Math.ceil((sideways ? 34 : 21) / Math.max(h, w)));
   const gap = single ? 2 : GAP;
-  const shrink = Math.min(1, 72 / (Math.max(h, w) * k)); // a large map is drawn whole, and shown smaller
+  const shrink = Math.min(1, (sideways ? 72 : 48) / (Math.max(h, w) * k)); // a large map is drawn whole, and shown smaller
   const fit = (size) => Math.max(1, Math.floor((limit + gap) / (size * k * shrink + gap)));
   const rows = sideways ? Math.min(maps, fit(h)) : Math.ceil(maps / fit(w));
   const columns = Math.ceil(maps / rows);

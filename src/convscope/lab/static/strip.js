@@ -57,7 +57,7 @@ export function strip(context, open) {
   function made(layer) {
     const canvas = el("canvas", { class: "maps", tabindex: 0, role: "img" });
     const hover = el("div", { class: "mark hover", hidden: true });
-    const pick = el("div", { class: "mark pick", hidden: true });
+    const pick = el("div", { class: "mark held", hidden: true });
     const shape = el("span", { class: "shape" });
     const text = el("span", { class: "what" });
     const figure = el("figure", { class: "strip-layer" },

@@ -102,6 +102,7 @@ export function mount(root, context) {
   }
 
   function undo() {
+    if (drawing.empty()) return;
     drawing.undo();
     drawn(performance.now(), true);
   }
