@@ -107,7 +107,6 @@ export function panel(context, maps) {
     /** Which map or cell is open: "" and [] for none. */
     open(label, place) {
       const other = label !== label_ || String(place) !== String(place_);
-      const fresh = other && element.hidden && label;
       [label_, place_] = [label, place];
       element.hidden = !label || !(place.length || label === "loss");
       if (element.hidden || !look) return;
@@ -116,7 +115,9 @@ export function panel(context, maps) {
         trace = whole() ? trace : null;
         ask();
       }
-      if (fresh) element.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+      if (other && element.getBoundingClientRect().top > innerHeight * 0.7) {
+        element.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+      }
     },
     /** What is looked at now: the request, and its answer. */
     show(request, found) {

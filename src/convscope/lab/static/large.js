@@ -13,8 +13,8 @@ const SIDE = 340;
 export function large(context, choose) {
   const { t } = context;
   const canvas = el("canvas", { class: "map-large", tabindex: 0, role: "application" });
-  const hover = el("div", { class: "mark hover", hidden: true });
-  const pick = el("div", { class: "mark held", hidden: true });
+  const hover = el("div", { class: "ring hover", hidden: true });
+  const pick = el("div", { class: "ring held", hidden: true });
   const told = el("p", { class: "map-told", role: "status" });
   const caption = el("h4");
   const element = el("div", { class: "map-panel" }, caption, el("div", { class: "maps-box" }, canvas, hover, pick), told,

@@ -56,8 +56,8 @@ export function strip(context, open) {
 
   function made(layer) {
     const canvas = el("canvas", { class: "maps", tabindex: 0, role: "img" });
-    const hover = el("div", { class: "mark hover", hidden: true });
-    const pick = el("div", { class: "mark held", hidden: true });
+    const hover = el("div", { class: "ring hover", hidden: true });
+    const pick = el("div", { class: "ring held", hidden: true });
     const shape = el("span", { class: "shape" });
     const text = el("span", { class: "what" });
     const figure = el("figure", { class: "strip-layer" },
