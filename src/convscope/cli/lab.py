@@ -19,6 +19,7 @@ then is saved, and goes on from the page or by `convscope train --resume`.
 def command(
     model: Annotated[str, Argument(help="a run's folder or a model file", show_default=False)] = "",
     port: Annotated[int | None, Option(help="8765, or the next that is free, unless given")] = None,
+    lessons: Annotated[str, Option(help="a folder with lessons of one's own, *.toml", show_default=False)] = "",
     browser: Annotated[bool, Option("--browser/--no-browser", help="open the page in the browser")] = True,
 ) -> int:
     """Carry it out; see HELP."""
@@ -33,7 +34,7 @@ def command(
     from convscope.cli.watching import Interruption
     from convscope.lab.app import Lab
 
-    lab = Lab(Path("runs"), given)
+    lab = Lab(Path("runs"), given, Path(lessons) if lessons else None)
     app = lab.application()
 
     def ready(link: str) -> None:

@@ -27,12 +27,14 @@ _SIGN = 10.0  # seconds after which a silent stream says that it is still there
 
 
 class Lab:
-    """The lab's answers. folder: where runs lie and are put; given: the model that it opens with, None for its own."""
+    """The lab's answers. folder: where runs lie and are put; given: the model that it opens with, None for its own;
+    own_lessons: a folder with lessons beside those that come with the package. Raises ConvscopeError for a lesson that
+    can't be used."""
 
-    def __init__(self, folder: Path, given: Path | None = None) -> None:
+    def __init__(self, folder: Path, given: Path | None = None, own_lessons: Path | None = None) -> None:
         self.shelf = Shelf(folder, given)
         self.looking = Looking(self.shelf)
-        self.lessons = lessons.bundled()
+        self.lessons = lessons.bundled() | ({} if own_lessons is None else lessons.read_folder(own_lessons))
         self.closing = False
 
     def open(self) -> None:

@@ -105,7 +105,8 @@ class Shelf:
         """One of them. Raises Refused for an unknown id."""
         path = self.path(id)
         try:
-            return {"id": id, **(self._of_file(path) if path.is_file() else self._of_run(path))}
+            about = self._of_file(path) if path.is_file() else self._of_run(path)
+            return {**about, "id": id, "name": DEMO if id == DEMO else about["name"]}
         except Refused:
             raise
         except ConvscopeError as error:

@@ -3,9 +3,11 @@
 import { chart } from "./chart.js";
 import { button, el, newest } from "./dom.js";
 import { asWhere } from "./judge.js";
+import { sig } from "./numbers.js";
 import { bytes, colours, onTheme, paintPicture } from "./paint.js";
 
 const METHODS = ["gradcam", "integrated-gradients", "occlusion"];
+const CURVES = ["deletion", "insertion"]; // whose curves are probabilities
 const SIDE = 280; // CSS pixels of the picture
 
 /** @param {any} context */
@@ -55,11 +57,11 @@ export function attributing(context) {
     mark.textContent = t(found.trusted ? "why.trusted" : "why.untrusted");
     layer.textContent = [t("why.said", { label: model?.classes[found.target] ?? found.target }), found.label ? t("why.layer", { label: found.label }) : ""].filter(Boolean).join(" ");
     checks.replaceChildren(...found.checks.map((check) => el("li", { class: check.passed ? "passes" : "fails" },
-      el("span", { class: "check-name" }, el("b", { text: t(`check.${check.name}`) }), el("span", { class: "num", text: Number(check.value).toPrecision(3) })),
+      el("span", { class: "check-name" }, el("b", { text: t(`check.${check.name}`) }), el("span", { class: "num", text: sig(check.value, 3) })),
       check.passed ? null : el("span", { class: "quiet", lang: "en", text: check.why_not || check.needed }),
-      check.curve?.length ? chart([
-        { name: "", kind: "thin", points: (check.random || []).map(([x, y]) => ({ x, y })) },
-        { name: "", kind: "validation", points: check.curve.map(([x, y]) => ({ x, y })) }], { label: t("why.curve", { name: t(`check.${check.name}`) }), percent: true, upto: 1, share: true }) : null)));
+      CURVES.includes(check.name) && check.curve?.length ? chart([
+        { name: "", kind: "train", points: (check.random || []).map(([x, y]) => ({ x, y })) },
+        { name: "", kind: "validation", points: check.curve.map(([x, y]) => ({ x, y })) }], { label: t("why.curve", { name: t(`check.${check.name}`) }), percent: true, upto: 1, share: true, small: true }) : null)));
   }
 
   function show(model, state, where) {

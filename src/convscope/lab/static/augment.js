@@ -75,6 +75,13 @@ export function augmenting(context, source) {
       take(data);
       show();
     },
+    /** Every one of them off. */
+    off() {
+      settings = Object.fromEntries([...SLIDERS.map(([key]) => [key, 0]), ["flip", false]]);
+      touched = true;
+      tell();
+      show();
+    },
     stop() {},
   };
 }

@@ -1,6 +1,6 @@
 /** A chart of lines in SVG: what a training writes down, epoch by epoch, with the intervals of its accuracies. */
 
-const W = 620, H = 230, LEFT = 50, RIGHT = 14, TOP = 12, BOTTOM = 26;
+const LEFT = 50, RIGHT = 14, TOP = 12, BOTTOM = 26; // of the picture, around the lines
 const NS = "http://www.w3.org/2000/svg";
 
 function svg(name, attributes, ...children) {
@@ -22,10 +22,11 @@ export function ticks(low, high) {
 
 /**
  * @param {{name: string, kind: string, points: {x: number, y: number, low?: number, high?: number}[]}[]} lines
- * @param {{label: string, percent?: boolean, upto?: number, mark?: number|null, share?: boolean}} about upto: the last x, if known;
+ * @param {{label: string, percent?: boolean, upto?: number, mark?: number|null, share?: boolean, small?: boolean}} about upto: the last x, if known;
  * share: x is a share of 1, and so is y
  */
-export function chart(lines, { label, percent = false, upto = 0, mark = null, share = false }) {
+export function chart(lines, { label, percent = false, upto = 0, mark = null, share = false, small = false }) {
+  const [W, H] = small ? [300, 150] : [620, 230];
   const all = lines.flatMap((line) => line.points).filter((point) => Number.isFinite(point.y));
   const right = Math.max(share ? 0 : 1, upto, ...all.map((point) => point.x));
   const values = all.flatMap((point) => [point.low ?? point.y, point.high ?? point.y]);

@@ -63,6 +63,9 @@ function task(context, found, number, solved) {
   return element;
 }
 
+/** How a step's network is to be trained, for the fields of Write. */
+const training = ({ epochs, budget, augment } = {}) => ({ epochs: epochs ?? null, budget: budget ?? null, augment: augment === false ? "off" : null });
+
 /** @param {HTMLElement} root */
 export function mount(root, context) {
   const { t, api, go, start } = context;
@@ -99,7 +102,7 @@ export function mount(root, context) {
     if (shown !== key) return;
     const at = Math.min(number, found.steps.length - 1), step = found.steps[at];
     const actions = el("div", { class: "row" },
-      step.start ? button(t("learn.load"), () => go({ view: "write", net: step.start.network, data: step.start.data, lesson: id, step: at })) : null,
+      step.start ? button(t("learn.load"), () => go({ view: "write", net: step.start.network, data: step.start.data, lesson: id, step: at, ...training(step.start.train) })) : null,
       step.look ? button(t("learn.look"), () => go({ lesson: id, step: at, ...step.look, where: null })) : null);
     const turns = el("div", { class: "row turns" },
       button(t("learn.back"), () => go({ step: at - 1 }), { disabled: at === 0 }),

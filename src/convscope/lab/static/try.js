@@ -66,6 +66,7 @@ export function mount(root, context) {
   function drawn(when, finished) {
     hint.hidden = true;
     pending.push({ number: ++moves, when });
+    maps.element.setAttribute("aria-busy", "true");
     ask(() => ({ ...body(), where: { drawing: drawing.picture() }, brief: drawing.busy() }));
     if (!finished) return;
     const where = `drawing:${drawing.text()}`;
@@ -81,6 +82,7 @@ export function mount(root, context) {
     if (!("drawing" in what.body.where)) drawing.show(found.original);
     cell.show(what.body, found);
     while (pending.length && pending[0].number <= what.moves) measured(pending.shift().when);
+    if (!pending.length) maps.element.removeAttribute("aria-busy");
     if (performance.getEntriesByName("stroke to maps").length > 2000) performance.clearMeasures("stroke to maps");
   }
 

@@ -117,7 +117,18 @@ export function mount(root, context) {
       el("optgroup", { label: t("write.zoo") }, ...start.zoo.map((each) => el("option", { value: `zoo:${each.name}`, text: each.name }))));
   }
 
+  /** What a lesson asks of the training goes into the fields once, and out of the address. */
+  function asLessonSays({ epochs, budget, augment: changes }) {
+    if (!epochs && !budget && !changes) return;
+    unit.value = epochs ? "epochs" : "seconds";
+    amount.value = epochs || budget || amount.value;
+    augment.of(source());
+    if (changes === "off") augment.off();
+    go({ epochs: null, budget: null, augment: null });
+  }
+
   function update(state) {
+    asLessonSays(state);
     offerStarts();
     const own = source();
     if (data.value !== own.name) data.value = own.name;

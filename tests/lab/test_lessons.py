@@ -1,0 +1,182 @@
+"""The lab's lessons: each task can be solved, isn't solved at its start, and a file that is wrong is told where."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from convscope import api
+from convscope.errors import ConvscopeError
+from convscope.lab import checks, lessons
+from convscope.lab.lessons import Lesson
+from convscope.network.shapes import resolve
+from convscope.notation import parse, write_out
+from convscope.run import Epoch, Run, records
+
+ROOT = Path(__file__).parents[2]
+INPUT, CLASSES = (8, 8, 1), 10
+LESSONS = lessons.bundled()
+TASKS = {(lesson.id, task): found for lesson in LESSONS.values() for task, found in lesson.tasks().items()}
+
+WRITTEN = {
+    ("kernel", "larger-kernel"): "conv 5x5 8 same, relu, maxpool 2, dense 10",
+    ("kernel", "count-them"): "conv 3x3 8 same, relu, conv 3x3 16 same, relu, maxpool 2, dense 10",
+    ("stride-padding", "keep-the-size"): "conv 3x3 8 same, relu, conv 3x3 16 same, relu, dense 10",
+    ("stride-padding", "stride-two"): "conv 3x3 8 /2 same, relu, conv 3x3 16 same, relu, dense 10",
+    ("receptive-field", "see-nine"): "conv 5x5 16 same, relu, conv 5x5 32 same, relu, gmp, dense 10",
+    ("receptive-field", "small-kernels"): "6 * (conv 3x3 16 same, relu), gmp, dense 10",
+}
+"""An answer to each task that needs no training."""
+GMP = "conv 3x3 16 same, bn, relu, maxpool 2, conv 3x3 32 same, bn, relu, gmp, dense 10"
+TRAINED = {
+    ("kernel", "train-it"): ("conv 3x3 8 same, relu, conv 3x3 16, relu, maxpool 2, dense 10", {}),
+    ("stride-padding", "cheap-and-good"): ("conv 3x3 8 /2 same, relu, conv 3x3 16 same, relu, dense 10", {}),
+    ("receptive-field", "halve-it"): ("conv 3x3 10, relu, conv 3x3 16, bn, relu, maxpool 2, dense 10", {}),
+    ("overfitting", "by-heart"): (
+        "dense 512, relu, dense 512, relu, dense 10", {"train.epochs": 30, "augment.shift": 0, "augment.rotate": 0}),
+    ("overfitting", "fewer"): (GMP, {}),
+    ("overfitting", "no-gap"): (GMP.replace("gmp", "dropout 0.3"), {}),
+}  # fmt: skip
+"""An answer to each task that needs one: the network, and settings beside those of the recipe `digits`."""
+
+
+def test_every_task_has_an_answer_here() -> None:
+    assert set(TASKS) == {*WRITTEN, *TRAINED}
+    assert list(LESSONS) == ["kernel", "stride-padding", "receptive-field", "overfitting"]
+
+
+@pytest.mark.parametrize(("lesson", "task"), WRITTEN)
+def test_a_task_of_a_network(lesson: str, task: str) -> None:
+    asked, start = TASKS[lesson, task]
+    assert asked.kind == "network"
+    found = lessons.check(LESSONS[lesson], task, WRITTEN[lesson, task], INPUT, CLASSES)
+    assert found["passed"], found["checks"]
+    assert start is not None
+    begun = lessons.check(LESSONS[lesson], task, start.network, INPUT, CLASSES)
+    assert not begun["passed"], "the start solves it already"
+    failed = [check for check in begun["checks"] if not check["passed"]]
+    assert begun["sentence"] == failed[0]["sentence"]
+    told = begun["sentence"]
+    assert re.search(r"is .*; (at least|exactly) .* is asked for\.|unknown layer 'conv\d'", told["en"])
+    assert re.search("要求|没有叫 conv", told["zh"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lesson", "task"), TRAINED)
+def test_a_task_of_a_training(lesson: str, task: str, tmp_path: Path) -> None:
+    text, settings = TRAINED[lesson, task]
+    settings = {"train.epochs": 60, **settings}
+    api.train("digits", network=text, settings=settings, out=tmp_path / "run", quiet=True)
+    found = lessons.check(LESSONS[lesson], task, text, INPUT, CLASSES, Run(tmp_path / "run"))
+    assert found["passed"], found["checks"]
+    untrained = lessons.check(LESSONS[lesson], task, text, INPUT, CLASSES)
+    assert not untrained["passed"]
+    assert "train yours first" in str(untrained["checks"])
+
+
+def test_a_network_that_can_not_be_built() -> None:
+    found = lessons.check(LESSONS["kernel"], "larger-kernel", "conv 5x5 8, rel", INPUT, CLASSES)
+    assert not found["passed"]
+    assert found["sentence"]["en"].startswith("The network can't be built yet: unknown layer 'rel'")
+    with pytest.raises(ConvscopeError, match=r"unknown task 'larger', did you mean 'larger-kernel'\?"):
+        lessons.check(LESSONS["kernel"], "larger", "dense", INPUT, CLASSES)
+
+
+def epoch(train: int, validation: int, loss: float) -> Epoch:
+    return Epoch(epoch=1, step=9, train_loss=0.1, train_k=train, train_n=100, validation_loss=loss,
+                 validation_k=validation, validation_n=50, learning_rate=0.1, elapsed=1.0, left=0.0,
+                 best=False)  # fmt: skip
+
+
+def test_what_is_measured_of_a_training() -> None:
+    """Two epochs and a test, by hand: 99 of 100, 48 of 50, loss from 0.2 to 0.25, 47 of 50."""
+    test = records.Tested(k=47, n=50, low=0.8, high=0.99, loss=0.3, split="test", look=1)
+    trained = checks.Trained((epoch(90, 45, 0.2), epoch(99, 48, 0.25)), test)
+    subject = checks.Subject.of(resolve(write_out(parse("conv 3x3 4, relu, dense 10")), INPUT, CLASSES), trained)
+    wanted = {"training accuracy": 0.99, "validation accuracy": 0.96, "test accuracy": 0.94, "gap": 0.03,
+              "validation loss": 0.25, "rise of validation loss": 0.25, "epochs": 2}  # fmt: skip
+    for name, value in wanted.items():
+        assert checks.QUANTITIES[name].measure(subject, "") == pytest.approx(value)
+    assert checks.read("test accuracy >= 94 %", "here").holds(subject, None)[0]
+    assert not checks.read("test accuracy > 94 %", "here").holds(subject, None)[0]
+    passed, said = checks.read("stride of relu1 = 2", "here").holds(subject, None)
+    assert not passed
+    assert said["en"] == "relu1 slides no kernel, so it has no stride."
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("receptive field of conv2", r"here: a check must be a quantity, one of >= <= = > < and a number, such as"),
+        ("receptive_fields of conv2 >= 9", r"here: unknown quantity .*receptive_field"),
+        ("kernel >= 3", r"here: kernel is of one layer: write 'kernel of conv1 \.\.\.'"),
+        ("parameters >= 40 %", r"what is asked for must be a number, or such as 'half of the start's'. Got '40 %'"),
+        ("test accuracy >= half of the start's", r"the start is not trained, so test accuracy can't be compared"),
+        ("test accuracy >= 98", r"a share must be at most 1, or 100 %\. Got '98'"),
+    ],
+)
+def test_a_check_that_can_not_be_read(line: str, sentence: str) -> None:
+    with pytest.raises(ConvscopeError, match=sentence):
+        checks.read(line, "here")
+
+
+GOOD = """format = 1
+title = "Own"
+[[step]]
+text = "Read."
+[step.start]
+network = "conv 3x3 8, relu, dense 10"
+[step.task]
+id = "t"
+text = "Do."
+check = "parameters <= half of the start's"
+"""
+
+
+def own(folder: Path, text: str, name: str = "own.toml") -> Lesson:
+    (folder / name).write_text(text, encoding="utf-8")
+    return lessons.read_lesson(folder / name)
+
+
+def test_a_lesson_of_ones_own(tmp_path: Path) -> None:
+    lesson = own(tmp_path, GOOD)
+    assert lesson.title == {"en": "Own", "zh": "Own"}
+    assert lessons.check(lesson, "t", "conv 3x3 2, relu, dense 10", INPUT, CLASSES)["passed"]
+    assert list(lessons.read_folder(tmp_path)) == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('title = "Own"', "", r"own\.toml: title is missing\. Add it\."),
+        ("title =", "titel =", r"own\.toml: unknown key 'titel', did you mean 'title'\?"),
+        ("format = 1", "format = 9", r"own\.toml.*9"),
+        ("conv 3x3 8, relu", "conv 3x3 8, rel", r"own\.toml, step 1, start: the network must be one\. .*rel"),
+        ('id = "t"', 'id = "A b"', r"own\.toml, step 1, task: id must be of a-z"),
+        ("[step.start]\nnetwork = \"conv 3x3 8, relu, dense 10\"\n", "", r"compares with the start; no step up to it"),
+        ("[[step]]", "[step]", r"a lesson must have steps, each under \[\[step\]\]"),
+        ('text = "Do."', "text = 3", r"own\.toml, step 1, task, text: must be a table|must be text"),
+        ("check =", "check", r"own\.toml must be TOML"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_wrong(old: str, new: str, sentence: str, tmp_path: Path) -> None:
+    assert old in GOOD
+    with pytest.raises(ConvscopeError, match=sentence):
+        own(tmp_path, GOOD.replace(old, new))
+
+
+def test_files_that_are_not_there_or_badly_named(tmp_path: Path) -> None:
+    with pytest.raises(ConvscopeError, match=r"lessons must be files in a folder\. There is no folder"):
+        lessons.read_folder(tmp_path / "none")
+    with pytest.raises(ConvscopeError, match=r"a lesson's file must be called by a-z"):
+        own(tmp_path, GOOD, "Mein Kurs.toml")
+
+
+def test_the_docs_list_what_can_be_asked() -> None:
+    told = (ROOT / "docs" / "lessons.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.+?) \|$", told, re.M))
+    shown = {(f"{name.removesuffix(' of')} of LAYER" if what.of_layer else name): what.about
+             for name, what in checks.QUANTITIES.items()}  # fmt: skip
+    assert rows == shown
