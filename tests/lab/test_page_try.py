@@ -26,6 +26,7 @@ def draw(page: Any, strokes: list[list[tuple[float, float]]]) -> None:
         for place in places[1:]:
             page.mouse.move(*place, steps=12)
         page.mouse.up()
+    page.wait_for_selector(".strip:not([aria-busy])")  # all of it is shown
 
 
 def number(text: str) -> float:
