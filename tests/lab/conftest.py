@@ -89,16 +89,19 @@ def lab_child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[page.Child]:
         yield child
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_browser() -> Iterator[Any]:
-    """Chromium, one for all tests of the page."""
+    """Chromium, one for the tests of a file: while Playwright is open, nothing else may run an event loop here."""
     with page.chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_cookie(lab_browser: Any, lab_child: page.Child) -> dict[str, Any]:
-    """What lets a window in; the lab's own network is trained by then."""
+    """What lets a window in; the lab's own network is trained by then. Its link opens one browser, once: what it left
+    there is kept for the next file's."""
+    if lab_child.cookies is not None:
+        return lab_child.cookies
     context = lab_browser.new_context()
     tab = context.new_page()
     tab.goto(lab_child.link)
@@ -109,6 +112,7 @@ def lab_cookie(lab_browser: Any, lab_child: page.Child) -> dict[str, Any]:
 
     page.until(trained, 60)
     state: dict[str, Any] = context.storage_state()
+    lab_child.cookies = state
     context.close()
     return state
 

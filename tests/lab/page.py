@@ -34,10 +34,11 @@ needed = [
 
 @dataclass
 class Child:
-    """A running lab. link: opens it in one browser, once; origin: its address."""
+    """A running lab. link: opens it in one browser, once; origin: its address; cookies: what it left there."""
 
     process: subprocess.Popen[str]
     link: str
+    cookies: dict[str, Any] | None = None
 
     @property
     def origin(self) -> str:

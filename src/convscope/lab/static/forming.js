@@ -13,7 +13,8 @@ export function forming(context) {
   const told = el("output", {});
   const play = button(t("watch.play"), playing, { class: "play" });
   const layers = el("select", { "aria-label": t("watch.layer"), on: { change: () => { wanted = layers.value; key = ""; update(); } } });
-  const kernels = el("canvas", { class: "tiles", role: "img" }), maps = el("canvas", { class: "tiles", role: "img" });
+  const kernels = el("canvas", { class: "tiles", role: "img", "aria-label": t("watch.kernels") });
+  const maps = el("canvas", { class: "tiles", role: "img", "aria-label": t("watch.maps") });
   const picture = el("canvas", { class: "seen-picture", "aria-hidden": "true" });
   const kernelBox = el("figure", {}, el("figcaption", {}, el("h3", { text: t("watch.kernels") })), kernels);
   const mapBox = el("figure", {}, el("figcaption", { class: "row" }, el("h3", { text: t("watch.maps") }), picture), maps);

@@ -128,7 +128,7 @@ function comparing(context) {
     head.append(name);
     const bars = answer(context), fault = el("p", { class: "fault", hidden: true });
     const layer = el("select", { "aria-label": t("watch.layer"), on: { change: () => draw() } });
-    const canvas = el("canvas", { class: "tiles", role: "img" });
+    const canvas = el("canvas", { class: "tiles", role: "img", "aria-label": t("watch.maps") });
     let found = null;
     function draw() {
       const own = found?.layers.find((each) => each.label === layer.value);

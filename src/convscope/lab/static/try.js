@@ -15,6 +15,7 @@ export function mount(root, context) {
   const { t, api, go } = context;
   const fault = el("p", { class: "fault", role: "alert", hidden: true });
   const hint = el("span", { class: "pad-hint", text: t("try.hint") });
+  const about = el("p", { class: "quiet", text: t("try.about_digits"), hidden: true });
   const drawing = pad(drawn, t("try.pad"));
   const bars = answer(context);
   const sees = given(context, () => look());
@@ -27,7 +28,7 @@ export function mount(root, context) {
     el("div", { class: "try-top" },
       el("section", { class: "draw", "aria-label": t("try.draw") },
         el("div", { class: "pad-box" }, drawing.element, hint),
-        el("div", { class: "pad-tools" }, button(t("try.undo"), undo), button(t("try.clear"), clear)), brought.element),
+        el("div", { class: "pad-tools" }, button(t("try.undo"), undo), button(t("try.clear"), clear)), brought.element, about),
       sees.element, bars.element, grid.element),
     moments, maps.element, cell.element);
   root.append(page);
@@ -147,6 +148,7 @@ export function mount(root, context) {
     const named = kind !== "drawing" && kind !== "picture";
     grid.show(own.data, own.classes, named && kind === own.data ? Number(rest) : null);
     sees.of(own, !named);
+    about.hidden = own.data !== "digits";
     showMoments(own, state);
     const turned = before !== "" && before !== own.id;
     before = own.id;

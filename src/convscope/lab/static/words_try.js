@@ -3,6 +3,7 @@ export const words = {
   "try.draw": ["Draw", "手写"],
   "try.pad": ["Square to draw on. By keyboard, choose a test picture instead.", "手写区。使用键盘时，可改选一张测试图片。"],
   "try.hint": ["Draw here", "在这里写"],
+  "try.about_digits": ["The digits it learned from were written with a bar through the seven. Write yours so too.", "它学过的数字里，7 都带一横。请您也这样写。"],
   "try.undo": ["Undo", "撤销"],
   "try.clear": ["Clear", "清除"],
   "try.file": ["Open a picture", "打开图片"],
