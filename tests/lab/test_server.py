@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import re
 import struct
 import zlib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -530,3 +532,17 @@ def test_lessons(site: LabSite) -> None:
     assert set(judged["sentence"]) == {"en", "zh"}
     assert site.get("/api/lessons/none")[1].startswith("there is no lesson none. These exist: ")
     assert "unknown task" in site.post(f"/api/lessons/{lesson['id']}/check", {**body, "task": "no-such"})[1]
+
+
+def test_the_pages_own_files_are_small() -> None:
+    folder = Path(str(resources.files("convscope") / "lab" / "static"))
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    assert folder / "index.html" in found
+    assert sum(path.stat().st_size for path in found) < 400_000
+    for path in found:  # nothing that the content security policy forbids, and nothing of another host
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
+        assert "http" not in text or path.suffix == ".js", path
+        assert not re.search(r"(?<![\w.])(eval|innerHTML|outerHTML\s*=|insertAdjacentHTML|document\.write)\b", text), (
+            path
+        )
+    assert "style=" not in (folder / "index.html").read_text(encoding="utf-8")
