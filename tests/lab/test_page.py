@@ -247,3 +247,53 @@ def test_a_server_that_is_killed_while_it_trains(lab_browser: Any, tmp_path: Pat
             page.get_by_role("button", name="End").click()
             until(lambda: page.locator(".run-head .chip").inner_text() == "stopped", 30)
         assert found.outside == []
+
+
+CONTRAST = """() => {
+  const brush = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+  const read = (colour) => {
+    brush.clearRect(0, 0, 1, 1); brush.fillStyle = colour; brush.fillRect(0, 0, 1, 1);
+    return [...brush.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const over = (top, under) => top.slice(0, 3).map((v, i) => (v * top[3] + under[i] * (255 - top[3])) / 255);
+  const ground = (e) => {
+    const layers = [];
+    for (; e; e = e.parentElement) {
+      const colour = read(getComputedStyle(e).backgroundColor);
+      layers.push(colour);
+      if (colour[3] === 255) break;
+    }
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement;
+    const text = walk.currentNode.textContent.trim();
+    if (!text || !e.checkVisibility() || e.closest('svg, :disabled, .pad-box, .unseen, .code-text, option')) continue;
+    let opacity = 1;
+    for (let p = e; p; p = p.parentElement) opacity *= Number(getComputedStyle(p).opacity);
+    if (opacity < 1) continue;
+    const under = ground(e), letters = over(read(getComputedStyle(e).color), under);
+    const [a, b] = [light(letters), light(under)].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) found.push(`${e.tagName}.${e.className} ${text.slice(0, 20)} ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(found)];
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(lab_page: Shown, theme: str) -> None:
+    lab_page.open("view=learn")
+    lab_page.page.evaluate("theme => localStorage.setItem('convscope-theme', theme)", theme)
+    for view, mark in VIEWS.items():
+        page = lab_page.open(f"view={view}" + ("&layer=conv2&cell=3,4,4" if view == "try" else ""))
+        page.wait_for_selector(mark)
+        page.wait_for_timeout(700)
+        assert page.locator("html").get_attribute("data-theme") == theme
+        assert page.evaluate(CONTRAST) == [], view
