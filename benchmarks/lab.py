@@ -78,7 +78,7 @@ def stroke(page: Any, origin: str, moves: int = 200) -> list[float]:
 def trained_in_the_lab(page: Any, seed: int) -> Path:
     """A run's name, once the page's training has ended; the page watches it."""
     body = {"text": NET, "data": "digits", "epochs": EPOCHS, "seed": seed, "augment": None}
-    made = asked(page, "/api/train", body)["id"]
+    made: str = asked(page, "/api/train", body)["id"]
     page.evaluate("id => { location.hash = `view=write&model=${id}`; }", made)
     while asked(page, f"/api/models/{made}")["state"] not in ("done", "failed", "stopped"):
         page.wait_for_timeout(1000)
