@@ -545,4 +545,6 @@ def test_the_pages_own_files_are_small() -> None:
         assert not re.search(r"(?<![\w.])(eval|innerHTML|outerHTML\s*=|insertAdjacentHTML|document\.write)\b", text), (
             path
         )
+    asked = re.findall(r'rel="modulepreload" href="(\w+\.js)"', (folder / "index.html").read_text(encoding="utf-8"))
+    assert sorted([*asked, "main.js"]) == sorted(path.name for path in folder.glob("*.js"))  # all at once, no waterfall
     assert "style=" not in (folder / "index.html").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import metadata, resources
@@ -45,6 +46,9 @@ class Lab:
         if self.shelf.given is None:
             training.demo(self.shelf)
         self.shelf.jobs.start()
+        first = self.first()  # made ready now: it is the page's first question
+        with contextlib.suppress(ConvscopeError):  # a model that isn't trained yet is asked for when it is
+            self.shelf.classifier(first["model"])
 
     def close(self) -> list[Path]:
         """Ends streams and asks trainings to save and stop; the runs that were asked."""
@@ -65,7 +69,7 @@ class Lab:
         return application(
             [
                 *assets(Path(str(resources.files("convscope") / "lab" / "static"))),
-                get("/api/start", self._start),
+                get("/api/start", lambda request: self.first()),
                 get("/api/models", lambda request: shelf.models()),
                 get("/api/models/{id}", lambda request: shelf.model(_id(request))),
                 get("/api/models/{id}/judge", lambda request: judging.judge(shelf, _id(request))),
@@ -92,7 +96,8 @@ class Lab:
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
-    def _start(self, request: Request) -> dict[str, Any]:
+    def first(self) -> dict[str, Any]:
+        """What the page is told when it opens: what there is."""
         given = self.shelf.given
         own = next((id for id, path in self.shelf.paths().items() if given is not None and path == given), DEMO)
         return {
