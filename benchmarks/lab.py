@@ -4,9 +4,9 @@
 
 A stroke: the mouse goes over the square in 200 moves at the pace of a hand; a move counts from its own event to the end
 of the drawing that shows it (`performance.measure` in try.js). Idle, and while a training goes on. The first view: from
-the first request of a server that is just up to the first maps drawn, by the browser's clock. A training: the digits for
-30 epochs, in pairs, one from the page that watches it and one in the terminal, both with snapshots; the seconds are those
-of the run's own log.
+the first request of a server that is just up to the first maps drawn, by the browser's clock. A training: the digits
+for 30 epochs, in pairs, one from the page that watches it and one in the terminal, both with snapshots; the seconds
+are those of the run's own log.
 """
 
 from __future__ import annotations
