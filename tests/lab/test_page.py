@@ -237,8 +237,12 @@ def test_a_server_that_is_killed_while_it_trains(lab_browser: Any, tmp_path: Pat
         until(lambda: log.stat().st_size > size, 20)  # the training goes on without it
         found.errors.clear()  # what the browser said of the lost connection
         with running(tmp_path, "--port", "8911") as again:
-            page.goto(again.link)  # a new server has a new cookie
-            page.goto(f"{again.origin}/#view=write&model={name}")
+            until(lambda: "convscope lab" in page.locator("#gone").inner_text() and page.locator("#gone").is_visible())
+            other = page.context.new_page()  # a new server has a new cookie, which its link leaves in the browser
+            other.goto(again.link)
+            until(lambda: page.locator("#gone").is_hidden(), 15)  # the old page goes on by itself
+            assert page.locator(".run-head h2").inner_text() == name
+            found.errors.clear()
             until(lambda: page.locator(".run-head .chip").inner_text() == "training", 20)
             page.get_by_role("button", name="Pause").click()
             until(lambda: page.locator(".run-head .chip").inner_text() == "paused", 30)

@@ -1,5 +1,7 @@
 /** What the page asks of the lab's server. An answer that is a refusal becomes an Error with the server's sentence. */
 
+const STRANGE = [401, 403]; // what one without the cookie is answered
+
 /** The server did not answer at all: it was ended, or is starting anew. */
 export class Gone extends Error {}
 
@@ -21,7 +23,8 @@ async function ask(path, options) {
   return value;
 }
 
-/** @param {(error: Error|null) => void} heard told of every failure to reach the server, and null of every answer */
+/** @param {(error: Error|null) => void} heard told where the server isn't there, or is another that doesn't know this page;
+ *  and null of every other answer */
 export function api(heard) {
   async function told(path, options) {
     try {
@@ -29,7 +32,7 @@ export function api(heard) {
       heard(null);
       return value;
     } catch (error) {
-      heard(error instanceof Gone ? error : null);
+      heard(error instanceof Gone || STRANGE.includes(error.status) ? error : null);
       throw error;
     }
   }

@@ -22,6 +22,7 @@ const SOON = 1500, SELDOM = 10000, RETRY = 1000; // milliseconds until the model
 const at = (id) => document.getElementById(id);
 const main = at("main");
 let start = null, models = [], shown = null, view = null, timer = 0;
+let retry = null, stranger = false; // the next try to reach the server; whether one that does not know this page answered
 
 const place = states(() => draw());
 const api = server(heard);
@@ -69,19 +70,27 @@ function chosen() {
 // ---- the server -----------------------------------------------------------------------------------------------------
 
 function heard(error) {
-  const was = !at("gone").hidden;
   at("gone").hidden = !error;
-  if (error) {
-    at("gone").textContent = t("gone");
-    if (!was) setTimeout(again, RETRY);
-  }
+  if (!error) return;
+  at("gone").textContent = error instanceof Gone ? t("gone") : error.message;
+  if (!(error instanceof Gone)) stranger = true;
+  retry ||= setTimeout(again, RETRY);
 }
 
+/** Asks until the server is there, and lets this browser in. A new server let the view's own lines go: it begins anew,
+ *  with what is in the address. */
 async function again() {
+  retry = null;
   try {
     await load();
-  } catch (error) {
-    if (error instanceof Gone) setTimeout(again, RETRY);
+  } catch {
+    retry ||= setTimeout(again, RETRY);
+    return;
+  }
+  if (stranger) {
+    stranger = false;
+    shown = null;
+    draw();
   }
 }
 
@@ -191,5 +200,5 @@ at("skip").addEventListener("click", (event) => {
 });
 dress();
 load().catch((error) => {
-  if (!(error instanceof Gone)) main.replaceChildren(el("p", { class: "fault", text: error.message }));
+  if (at("gone").hidden) main.replaceChildren(el("p", { class: "fault", text: error.message }));
 });
