@@ -17,7 +17,8 @@ import pytest
 
 from convscope import files
 from convscope.lab import process
-from convscope.lab.app import Lab, Log
+from convscope.lab.app import Lab
+from convscope.lab.following import Log
 from convscope.lab.jobs import Job, Jobs
 from convscope.run import Run
 from lab.conftest import LabSite

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import metadata, resources
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.errors import ConvscopeError
 from convscope.lab import judging, lessons, training, writing
+from convscope.lab.following import Log
 from convscope.lab.looking import Looking
 from convscope.lab.shelf import DEMO, Shelf
 from convscope.report.text import json_line
@@ -178,39 +178,6 @@ class Lab:
                 said = loop.time()
                 yield ": still here\n\n"
             await asyncio.sleep(_LOOK)
-
-
-class Log:
-    """The whole lines of a log that is still being written, from where it was read to."""
-
-    def __init__(self, path: Path, after: int = 0) -> None:
-        self.path, self.after = path, after
-        self._number, self._at = 0, 0
-
-    def news(self) -> list[tuple[int, str]]:
-        """(number, text) of each record that has come since the last call; numbers count the file's lines from 1."""
-        if not self.path.is_file():
-            return []
-        with self.path.open("rb") as file:
-            file.seek(self._at)
-            read = file.read()
-        whole = read[: read.rfind(b"\n") + 1]
-        self._at += len(whole)
-        found = []
-        for line in whole.split(b"\n")[:-1]:
-            self._number += 1
-            if self._number > self.after and _is_record(line):
-                found.append((self._number, line.decode("utf-8")))
-        return found
-
-
-def _is_record(line: bytes) -> bool:
-    """Whether a line is a record: not the log's head, and not what a killed child left in the middle."""
-    try:
-        value = json.loads(line.decode("utf-8"))
-    except ValueError:
-        return False
-    return isinstance(value, dict) and "kind" in value and "format" not in value
 
 
 # ---- requests and answers --------------------------------------------------------------------------------------------

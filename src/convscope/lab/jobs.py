@@ -20,6 +20,7 @@ from typing import IO, Any
 from convscope import files
 from convscope.errors import ConvscopeError
 from convscope.lab import process
+from convscope.lab.following import Stamp, stamp
 
 MOST_WAITING = 16
 _LOOK = 0.2  # seconds between two looks at what goes on
@@ -55,6 +56,8 @@ class Jobs:
         self.roots = tuple(roots)
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._attended: set[int] = set()  # children whose last words have been kept
+        self._notes: dict[Path, tuple[Stamp, Job]] = {}  # as they were read; looked at five times a second
+        self._gone: set[tuple[int, str]] = set()  # processes that ended: to ask may cost a process
         self._lock = threading.RLock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._carry_out, name="jobs", daemon=True)
@@ -64,15 +67,13 @@ class Jobs:
     def read(self, run: Path) -> Job | None:
         """The job of a run's folder, which needn't be there yet; None where the lab didn't begin it."""
         path = _note(run)
-        if not path.is_file():
+        now = stamp(path)
+        if now is None:
             return None
-        value = files.read_json(path)
-        if not isinstance(value, dict):
-            raise ConvscopeError(f"{path} must hold named values. Remove the file.")
-        files.check_format(path, value.get("format"))
-        known = {each.name for each in fields(Job)}
-        kept = {name: each for name, each in value.items() if name in known}
-        return Job(**{**kept, "arguments": tuple(kept["arguments"])})
+        kept = self._notes.get(path)
+        if kept is None or kept[0] != now:
+            kept = self._notes[path] = now, _job(path)
+        return kept[1]
 
     def all(self) -> dict[Path, Job]:
         """Every job, by its run's folder, those that wait the longest first."""
@@ -115,7 +116,10 @@ class Jobs:
         child = self._children.get(run)
         if child is not None and child.pid == job.pid:
             return child.poll() is None or child.pid not in self._attended
-        return process.lives(job.pid, job.began)
+        who = (job.pid, job.began)
+        if who not in self._gone and not process.lives(*who):
+            self._gone.add(who)
+        return who not in self._gone
 
     # ---- what is asked -----------------------------------------------------------------------------------------------
 
@@ -171,6 +175,7 @@ class Jobs:
 
     def _write(self, run: Path, job: Job) -> None:
         files.write_json(_note(run), asdict(job))
+        self._notes.pop(_note(run), None)
 
     # ---- carrying out ------------------------------------------------------------------------------------------------
 
@@ -206,8 +211,9 @@ class Jobs:
                 return
             for run, job in jobs.items():
                 waits = job.want == "run" and not job.pid
-                ours = job.lab == os.getpid() or not process.lives(job.lab, job.lab_began)
-                if waits and ours and not (run / "model.safetensors").is_file():
+                if not waits or (run / "model.safetensors").is_file():
+                    continue
+                if job.lab == os.getpid() or not process.lives(job.lab, job.lab_began):
                     self._begin(run, job)
                     return
 
@@ -253,6 +259,16 @@ def _last_words(said: bytes, code: int) -> str:
     """The sentence in which a command says what was wrong."""
     _, found, rest = said.decode("utf-8", "replace").rpartition("error: ")
     return rest.strip() if found else f"The training ended with the code {code}, and didn't say why."
+
+
+def _job(path: Path) -> Job:
+    value = files.read_json(path)
+    if not isinstance(value, dict):
+        raise ConvscopeError(f"{path} must hold named values. Remove the file.")
+    files.check_format(path, value.get("format"))
+    known = {each.name for each in fields(Job)}
+    kept = {name: each for name, each in value.items() if name in known}
+    return Job(**{**kept, "arguments": tuple(kept["arguments"])})
 
 
 def _not_now(run: Path, state: str, of_others: bool) -> str:

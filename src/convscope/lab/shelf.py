@@ -24,18 +24,19 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.evaluate import seen
 from convscope.evaluate.intervals import wilson
 from convscope.evaluate.model import whole
+from convscope.lab.following import Course, Stamp, stamp
 from convscope.lab.jobs import Jobs
 from convscope.network.build import Network
 from convscope.notation import brief, parse
 from convscope.recipe.realise import read_data
-from convscope.run import Run, Snapshot, Started
+from convscope.run import Epoch, Run, Snapshot
 from convscope.run.snapshots import snapshots_in, steps_in
 from convscope.web import Refused, identifier
 
 DEMO = "lab-digits"
 """The id of the network that the lab opens with where none is named."""
 
-_KEPT_MODELS, _KEPT_DATA = 8, 3
+_KEPT_MODELS, _KEPT_DATA, _KEPT_RUNS = 8, 3, 4096
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -55,7 +56,7 @@ class Shelf:
         self._models = _Last[tuple[Path, int, int], Classifier](_KEPT_MODELS)
         self._data = _Last[str, DataSet](_KEPT_DATA)
         self._runs = _Last[Path, DataSet](_KEPT_DATA)
-        self._moments = _Last[Path, tuple[tuple[str, ...], list[Snapshot]]](64)
+        self._known = _Last[Path, _Known](_KEPT_RUNS)
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
 
@@ -99,11 +100,13 @@ class Shelf:
 
     def models(self) -> list[dict[str, Any]]:
         """All that there are, as the page is told. What can't be read is said so, and doesn't hide the others."""
-        return [self.model(id) for id in self.paths()]
+        return [self._model(id, path) for id, path in self.paths().items()]
 
     def model(self, id: str) -> dict[str, Any]:
         """One of them. Raises Refused for an unknown id."""
-        path = self.path(id)
+        return self._model(id, self.path(id))
+
+    def _model(self, id: str, path: Path) -> dict[str, Any]:
         try:
             about = self._of_file(path) if path.is_file() else self._of_run(path)
             return {**about, "id": id, "name": DEMO if id == DEMO else about["name"]}
@@ -118,24 +121,29 @@ class Shelf:
         about = {**_NOTHING, "name": path.name, "state": state, "why": why, **(job.about if job else {})}
         if not (path / "recipe.toml").is_file():
             return about
-        run = Run(path)
-        kept, records = run.recipe, run.records
-        started = next((record for record in records if isinstance(record, Started)), None)
-        size, channels = kept.get("input", {}).get("size"), kept.get("input", {}).get("channels")
-        window = kept.get("input", {}).get("crop_to") or size
+        known = self._of(Run(path))
+        course, kept, size = known.course, known.recipe, known.size
         if not about["text"]:
-            about["text"] = _brief(str(kept.get("network", "")))
+            about["text"] = known.text
         about |= {
             "data": data_id(str(kept.get("data", ""))),
-            "classes": list(started.classes) if started else about["classes"],
-            "input": [*window, channels] if window and channels else about["input"],
+            "classes": list(course.started.classes) if course.started else about["classes"],
+            "input": list(size) if size else about["input"],
             "manner": kept.get("input", {}).get("manner", ""),
-            "moments": self._moments_of(run),
+            "moments": [_moment(moment, course.ends.get(moment.step)) for moment in known.moments],
         }
-        test = run.test
-        if test is not None:
-            about["score"] = _score(test.k, test.n)
+        if course.test is not None:
+            about["score"] = _score(course.test.k, course.test.n)
         return about
+
+    def _of(self, run: Run) -> _Known:
+        """What a run's files say. Only what has changed in them is read again: the page asks often, of many runs."""
+        recipe_now, log = stamp(run.recipe_path), stamp(run.log_path)
+        known = self._known.get(run.path)
+        if known is None or not known.fits(recipe_now, log):
+            known = self._known.put(run.path, _Known(run, recipe_now))
+        known.read_on(run, log)
+        return known
 
     def _of_file(self, path: Path) -> dict[str, Any]:
         classifier = self.classifier_at(path)
@@ -149,22 +157,8 @@ class Shelf:
         }  # fmt: skip
 
     def moments(self, run: Run) -> list[Snapshot]:
-        """The snapshots of a run, read again where their files have changed."""
-        names = tuple(path.name for path in steps_in(run.snapshots_path).values())
-        kept = self._moments.get(run.path)
-        if kept is None or kept[0] != names:
-            kept = self._moments.put(run.path, (names, snapshots_in(run.snapshots_path)))
-        return kept[1]
-
-    def _moments_of(self, run: Run) -> list[dict[str, Any]]:
-        ends = {epoch.step: epoch for epoch in run.epochs}
-        found = []
-        for moment in self.moments(run):
-            epoch = ends.get(moment.step)
-            k, n = (epoch.validation_k, epoch.validation_n) if epoch else (None, None)
-            accuracy = k / n if k is not None and n else None
-            found.append({"number": moment.step, "step": moment.step, "epoch": moment.epoch, "accuracy": accuracy})
-        return found
+        """The snapshots of a run."""
+        return self._of(run).moments
 
     def classifier(self, id: object, moment: object = None) -> Classifier:
         """A model's network; moment: the step of one of its snapshots, None for the trained one, which while the
@@ -216,14 +210,17 @@ class Shelf:
         return self._data.get(word) or self._data.put(word, store.load(word))
 
     def _of_a_run(self, word: str) -> DataSet:
-        for id, path in self.paths().items():
-            if (
-                path.is_dir()
-                and (path / "recipe.toml").is_file()
-                and data_id(str(Run(path).recipe.get("data"))) == word
-            ):
-                return self.data_of(self.run(id))
+        for path in self.paths().values():
+            if (path / "recipe.toml").is_file() and self._reads(path, word):
+                return self.data_of(Run(path))
         raise Refused(404, unknown("data set", word, KNOWN))
+
+    def _reads(self, path: Path, word: str) -> bool:
+        """Whether a run was trained on the data of this id; one whose files are broken hides no other."""
+        try:
+            return data_id(str(self._of(Run(path)).recipe.get("data"))) == word
+        except ConvscopeError:
+            return False
 
     def data_of(self, run: Run) -> DataSet:
         """The pictures of a run, split as it was begun. Raises ConvscopeError where they are gone."""
@@ -291,6 +288,48 @@ def known_data(name: object) -> str:
         raise Refused(404, unknown("data set", word, KNOWN))
     refuse_far(word)
     return word
+
+
+def _moment(snapshot: Snapshot, end: Epoch | None) -> dict[str, Any]:
+    """A snapshot as the page is told; end: the epoch that ended with its step."""
+    k, n = (end.validation_k, end.validation_n) if end else (None, None)
+    accuracy = k / n if k is not None and n else None
+    return {"number": snapshot.step, "step": snapshot.step, "epoch": snapshot.epoch, "accuracy": accuracy}
+
+
+class _Known:
+    """What is known of a run by its recipe, its log and its snapshots. Threads may share one."""
+
+    def __init__(self, run: Run, recipe_stamp: Stamp | None) -> None:
+        self.recipe = run.recipe
+        self.text = _brief(str(self.recipe.get("network", "")))
+        self.course, self.moments = Course(run.log_path), list[Snapshot]()
+        self._recipe_stamp = recipe_stamp
+        self._log: Stamp | None = None
+        self._names: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of what the network sees."""
+        of = self.recipe.get("input", {})
+        window, channels = of.get("crop_to") or of.get("size"), of.get("channels")
+        return (*window, channels) if window and channels else None
+
+    def fits(self, recipe_stamp: Stamp | None, log: Stamp | None) -> bool:
+        """Whether these are still the same recipe, and a log that at most has grown."""
+        if self._log is None or log is None:
+            return self._recipe_stamp == recipe_stamp and self._log is None
+        return self._recipe_stamp == recipe_stamp and log[1] >= self._log[1] and log[2] == self._log[2]
+
+    def read_on(self, run: Run, log: Stamp | None) -> None:
+        """Reads what has come since. Raises ConvscopeError for what can't be read."""
+        if log != self._log:
+            self.course.follow()
+            self._log = log
+        names = tuple(path.name for path in steps_in(run.snapshots_path).values())
+        if names != self._names:
+            self.moments = snapshots_in(run.snapshots_path)
+            self._names = names
 
 
 def _brief(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import socket
 from collections.abc import Callable
@@ -79,6 +80,7 @@ async def _serve(
     while not serving.done():
         if server.started and not told:
             told = True
+            gc.freeze()  # what is loaded stays: going through torch's objects would stop an answer for 80 ms
             ready()
         if stop():
             server.should_exit = True

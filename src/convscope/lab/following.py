@@ -1,0 +1,93 @@
+"""Runs as they go on: what their logs say, read from where they were read to, so that a look costs what is new."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+from convscope.errors import ConvscopeError
+from convscope.run import Epoch, Started, Tested
+from convscope.run.records import from_json
+
+Stamp = tuple[int, int, int]
+"""When a file was last written, in nanoseconds, its size in bytes, and its number in the file system."""
+
+
+def stamp(path: Path) -> Stamp | None:
+    """What changes when a file does; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+
+class Log:
+    """The whole lines of a log that is still being written, from where it was read to."""
+
+    def __init__(self, path: Path, after: int = 0) -> None:
+        self.path, self.after = path, after
+        self._number, self._at = 0, 0
+
+    def news(self) -> list[tuple[int, str]]:
+        """(number, text) of each record that has come since the last call; numbers count the file's lines from 1."""
+        if not self.path.is_file():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self._at)
+            read = file.read()
+        whole = read[: read.rfind(b"\n") + 1]
+        self._at += len(whole)
+        found = []
+        for line in whole.split(b"\n")[:-1]:
+            self._number += 1
+            if self._number > self.after and _is_record(line):
+                found.append((self._number, line.decode("utf-8")))
+        return found
+
+
+class Course:
+    """What a run's log has said so far: its start, the last record of each epoch by the step at its end, its test.
+
+    Threads may share one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.started: Started | None = None
+        self.ends: dict[int, Epoch] = {}
+        self.test: Tested | None = None
+        self._log, self._lock = Log(path), threading.Lock()
+        self._fault: ConvscopeError | None = None
+
+    def follow(self) -> None:
+        """Reads on. Raises ConvscopeError for a record that this version doesn't know, and from then on."""
+        with self._lock:
+            try:
+                for _, line in self._log.news():
+                    if self._fault is None and not line.startswith(
+                        '{"kind": "step"'
+                    ):  # most are, and none matters here
+                        self._note(line)
+            except ConvscopeError as error:
+                self._fault = error
+            if self._fault is not None:
+                raise self._fault
+
+    def _note(self, line: str) -> None:
+        record = from_json(json.loads(line))
+        if isinstance(record, Started):
+            self.started = self.started or record
+        elif isinstance(record, Epoch):
+            self.ends[record.step] = record
+        elif isinstance(record, Tested) and record.split == "test":
+            self.test = record
+
+
+def _is_record(line: bytes) -> bool:
+    """Whether a line is a record: not the log's head, and not what a killed child left in the middle."""
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "kind" in value and "format" not in value
