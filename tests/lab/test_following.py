@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from convscope import files
-from convscope.lab import process, shelf
+from convscope.lab import following, process
 from convscope.lab.app import Lab
 from convscope.lab.jobs import Job, Jobs
 from convscope.run import Record, Run
@@ -127,6 +127,6 @@ def test_many_runs_are_told_without_reading_them_anew(runs: Path, monkeypatch: p
     site = LabSite(Lab(runs))
     first = site.get("/api/models")
     assert len(first) == 21
-    monkeypatch.setattr(shelf, "snapshots_in", None)  # whoever calls these fails
-    monkeypatch.setattr(shelf, "Course", None)
+    monkeypatch.setattr(following, "snapshots_in", None)  # whoever calls these fails
+    monkeypatch.setattr(following, "Course", None)
     assert site.get("/api/models") == first

@@ -7,8 +7,10 @@ import threading
 from pathlib import Path
 
 from convscope.errors import ConvscopeError
-from convscope.run import Epoch, Started, Tested
+from convscope.notation import brief, parse
+from convscope.run import Epoch, Run, Snapshot, Started, Tested
 from convscope.run.records import from_json
+from convscope.run.snapshots import snapshots_in, steps_in
 
 Stamp = tuple[int, int, int]
 """When a file was last written, in nanoseconds, its size in bytes, and its number in the file system."""
@@ -63,18 +65,18 @@ class Course:
     def follow(self) -> None:
         """Reads on. Raises ConvscopeError for a record that this version doesn't know, and from then on."""
         with self._lock:
-            try:
-                for _, line in self._log.news():
-                    if self._fault is None and not line.startswith(
-                        '{"kind": "step"'
-                    ):  # most are, and none matters here
-                        self._note(line)
-            except ConvscopeError as error:
-                self._fault = error
             if self._fault is not None:
                 raise self._fault
+            try:
+                for _, line in self._log.news():
+                    self._note(line)
+            except ConvscopeError as error:
+                self._fault = error
+                raise
 
     def _note(self, line: str) -> None:
+        if line.startswith('{"kind": "step"'):  # most are, and none matters here
+            return
         record = from_json(json.loads(line))
         if isinstance(record, Started):
             self.started = self.started or record
@@ -82,6 +84,46 @@ class Course:
             self.ends[record.step] = record
         elif isinstance(record, Tested) and record.split == "test":
             self.test = record
+
+
+class Known:
+    """What is known of a run by its recipe, its log and its snapshots. Threads may share one."""
+
+    def __init__(self, run: Run, recipe_stamp: Stamp | None) -> None:
+        self.recipe = run.recipe
+        self.text = brief_of(str(self.recipe.get("network", "")))
+        self.course, self.moments = Course(run.log_path), list[Snapshot]()
+        self._recipe_stamp = recipe_stamp
+        self._log: Stamp | None = None
+        self._names: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of what the network sees."""
+        of = self.recipe.get("input", {})
+        window, channels = of.get("crop_to") or of.get("size"), of.get("channels")
+        return (*window, channels) if window and channels else None
+
+    def fits(self, recipe_stamp: Stamp | None, log: Stamp | None) -> bool:
+        """Whether these are still the same recipe, and a log that at most has grown."""
+        if self._log is None or log is None:
+            return self._recipe_stamp == recipe_stamp and self._log is None
+        return self._recipe_stamp == recipe_stamp and log[1] >= self._log[1] and log[2] == self._log[2]
+
+    def read_on(self, run: Run, log: Stamp | None) -> None:
+        """Reads what has come since. Raises ConvscopeError for what can't be read."""
+        if log != self._log:
+            self.course.follow()
+            self._log = log
+        names = tuple(path.name for path in steps_in(run.snapshots_path).values())
+        if names != self._names:
+            self.moments = snapshots_in(run.snapshots_path)
+            self._names = names
+
+
+def brief_of(text: str) -> str:
+    """A network's text on one line, as a person would write it; "" of ""."""
+    return brief(parse(text)) if text else ""
 
 
 def _is_record(line: bytes) -> bool:

@@ -24,13 +24,12 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.evaluate import seen
 from convscope.evaluate.intervals import wilson
 from convscope.evaluate.model import whole
-from convscope.lab.following import Course, Stamp, stamp
+from convscope.lab.following import Known, brief_of, stamp
 from convscope.lab.jobs import Jobs
 from convscope.network.build import Network
-from convscope.notation import brief, parse
 from convscope.recipe.realise import read_data
 from convscope.run import Epoch, Run, Snapshot
-from convscope.run.snapshots import snapshots_in, steps_in
+from convscope.run.snapshots import steps_in
 from convscope.web import Refused, identifier
 
 DEMO = "lab-digits"
@@ -56,7 +55,7 @@ class Shelf:
         self._models = _Last[tuple[Path, int, int], Classifier](_KEPT_MODELS)
         self._data = _Last[str, DataSet](_KEPT_DATA)
         self._runs = _Last[Path, DataSet](_KEPT_DATA)
-        self._known = _Last[Path, _Known](_KEPT_RUNS)
+        self._known = _Last[Path, Known](_KEPT_RUNS)
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
 
@@ -136,12 +135,12 @@ class Shelf:
             about["score"] = _score(course.test.k, course.test.n)
         return about
 
-    def _of(self, run: Run) -> _Known:
+    def _of(self, run: Run) -> Known:
         """What a run's files say. Only what has changed in them is read again: the page asks often, of many runs."""
         recipe_now, log = stamp(run.recipe_path), stamp(run.log_path)
         known = self._known.get(run.path)
         if known is None or not known.fits(recipe_now, log):
-            known = self._known.put(run.path, _Known(run, recipe_now))
+            known = self._known.put(run.path, Known(run, recipe_now))
         known.read_on(run, log)
         return known
 
@@ -150,7 +149,7 @@ class Shelf:
         of, network = classifier.preprocess, classifier.network
         k, n = classifier.score.get("k"), classifier.score.get("n")
         return {
-            **_NOTHING, "name": path.name, "text": _brief(network.text) if isinstance(network, Network) else "",
+            **_NOTHING, "name": path.name, "text": brief_of(network.text) if isinstance(network, Network) else "",
             "data": data_id(str(classifier.score.get("data", ""))), "classes": list(classifier.classes),
             "input": [*of.input_size, of.channels], "manner": of.manner or "", "state": "done",
             "score": _score(k, n) if isinstance(k, int) and isinstance(n, int) and n else None,
@@ -295,45 +294,6 @@ def _moment(snapshot: Snapshot, end: Epoch | None) -> dict[str, Any]:
     k, n = (end.validation_k, end.validation_n) if end else (None, None)
     accuracy = k / n if k is not None and n else None
     return {"number": snapshot.step, "step": snapshot.step, "epoch": snapshot.epoch, "accuracy": accuracy}
-
-
-class _Known:
-    """What is known of a run by its recipe, its log and its snapshots. Threads may share one."""
-
-    def __init__(self, run: Run, recipe_stamp: Stamp | None) -> None:
-        self.recipe = run.recipe
-        self.text = _brief(str(self.recipe.get("network", "")))
-        self.course, self.moments = Course(run.log_path), list[Snapshot]()
-        self._recipe_stamp = recipe_stamp
-        self._log: Stamp | None = None
-        self._names: tuple[str, ...] = ()
-
-    @property
-    def size(self) -> tuple[int, int, int] | None:
-        """Height, width and channels of what the network sees."""
-        of = self.recipe.get("input", {})
-        window, channels = of.get("crop_to") or of.get("size"), of.get("channels")
-        return (*window, channels) if window and channels else None
-
-    def fits(self, recipe_stamp: Stamp | None, log: Stamp | None) -> bool:
-        """Whether these are still the same recipe, and a log that at most has grown."""
-        if self._log is None or log is None:
-            return self._recipe_stamp == recipe_stamp and self._log is None
-        return self._recipe_stamp == recipe_stamp and log[1] >= self._log[1] and log[2] == self._log[2]
-
-    def read_on(self, run: Run, log: Stamp | None) -> None:
-        """Reads what has come since. Raises ConvscopeError for what can't be read."""
-        if log != self._log:
-            self.course.follow()
-            self._log = log
-        names = tuple(path.name for path in steps_in(run.snapshots_path).values())
-        if names != self._names:
-            self.moments = snapshots_in(run.snapshots_path)
-            self._names = names
-
-
-def _brief(text: str) -> str:
-    return brief(parse(text)) if text else ""
 
 
 def _score(k: int, n: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import { chart } from "./chart.js";
 import { button, el, newest } from "./dom.js";
-import { asWhere } from "./judge.js";
+import { asWhere } from "./state.js";
 import { sig } from "./numbers.js";
 import { bytes, colours, onTheme, paintPicture } from "./paint.js";
 

@@ -4,6 +4,7 @@ import { answer } from "./answer.js";
 import { attributing } from "./attribution.js";
 import { button, el, newest } from "./dom.js";
 import { bytes, colours, onTheme, paint, paintPicture, tiles } from "./paint.js";
+import { asWhere } from "./state.js";
 
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
@@ -103,14 +104,6 @@ export function mount(root, context) {
 
   update();
   return { update, unmount() { why.stop(); beside.stop(); page.remove(); } };
-}
-
-/** What /api/look is asked of a place of the address; null where there is no picture yet. */
-export function asWhere(where) {
-  const [kind, ...rest] = where.split(":");
-  if (kind === "picture") return { picture: rest.join(":") };
-  if (!kind || kind === "drawing" || !/^\d+$/.test(rest[0] || "")) return null;
-  return { data: kind, index: Number(rest[0]) };
 }
 
 /** Two networks on the same picture: what each says, and the maps of a layer of each. */

@@ -13,6 +13,14 @@ export function write(state) {
   return `#${parts.join("&")}`;
 }
 
+/** What /api/look is asked of a place of the address; null where there is no picture yet. */
+export function asWhere(where) {
+  const [kind, ...rest] = where.split(":");
+  if (kind === "picture") return { picture: rest.join(":") };
+  if (!kind || kind === "drawing" || !/^\d+$/.test(rest[0] || "")) return null;
+  return { data: kind, index: Number(rest[0]) };
+}
+
 const BACK = ["view", "model", "lesson", "step"]; // a change of these is a step that the Back button takes back
 
 /**
