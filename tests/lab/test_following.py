@@ -130,3 +130,70 @@ def test_many_runs_are_told_without_reading_them_anew(runs: Path, monkeypatch: p
     monkeypatch.setattr(following, "snapshots_in", None)  # whoever calls these fails
     monkeypatch.setattr(following, "Course", None)
     assert site.get("/api/models") == first
+
+
+@pytest.mark.parametrize(
+    "record",
+    ['{"kind": []}', '{"kind": "epoch", "epoch": "x"}', "[" * 5000 + "]" * 5000],
+)
+def test_a_broken_log_hides_no_other_model(runs: Path, record: str) -> None:
+    shutil.copytree(runs / "small", runs / "other")
+    with (runs / "small" / "log.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+        file.write(record + "\n")
+    told = {model["id"]: model for model in LabSite(Lab(runs)).get("/api/models")}
+    assert told["other"]["state"] == "done"
+    assert "small" in told
+
+
+@pytest.mark.parametrize("note", ['{"format": 1}', '{"format": 1, "arguments": [], "about": {}, "queued": "x"}', "7"])
+def test_a_note_that_is_no_job_hides_no_model(runs: Path, note: str) -> None:
+    files.write_text(runs / ".lab" / "small.json", note)
+    (model,) = LabSite(Lab(runs)).get("/api/models")
+    assert (model["id"], model["state"]) == ("small", "done")
+
+
+def test_a_run_that_was_removed_is_no_ghost(runs: Path) -> None:
+    note = {**vars(Job((), {})), "pid": 4711, "began": "long ago"}
+    files.write_json(runs / ".lab" / "gone.json", note)
+    assert [model["id"] for model in LabSite(Lab(runs)).get("/api/models")] == ["small"]
+
+
+def test_two_who_ask_at_once_are_promised_two_folders(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    jobs = Jobs([tmp_path])
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: jobs.add_new(tmp_path, "digits", ["digits"], {}), range(8)))
+    assert len(set(found)) == len(jobs.all()) == 8
+
+
+def test_what_was_ended_is_not_paused_while_it_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "lives", lambda pid, began: True)
+    files.write_json(tmp_path / ".lab" / "a.json", {**vars(Job((), {})), "pid": 4711, "began": "now", "want": "ended"})
+    jobs = Jobs([tmp_path])
+    jobs.pause(tmp_path / "a")
+    job = jobs.read(tmp_path / "a")
+    assert job is not None
+    assert job.want == "ended"
+
+
+def test_the_labs_own_network_is_trained_on_where_it_was_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convscope.lab import training
+
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
+    lab = Lab(tmp_path / "runs")
+    training.demo(lab.shelf)
+    (own,) = lab.shelf.jobs.all()
+    lab.shelf.jobs.end(own)
+    assert lab.shelf.jobs.state(own)[0] == "stopped"
+    training.demo(Lab(tmp_path / "runs").shelf)
+    assert lab.shelf.jobs.state(own)[0] == "waiting"
+
+
+def test_a_run_made_anew_is_judged_on_its_own_pictures(runs: Path) -> None:
+    shelf = Lab(runs).shelf
+    first = shelf.data_of(Run(runs / "small"))
+    assert shelf.data_of(Run(runs / "small")) is first
+    split = runs / "small" / "split.csv"
+    rewrite(split, split.read_text(encoding="utf-8") + "")
+    assert shelf.data_of(Run(runs / "small")) is not first

@@ -73,6 +73,9 @@ class Course:
             except ConvscopeError as error:
                 self._fault = error
                 raise
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                self._fault = ConvscopeError(f"{self._log.path} has a record that can't be read: {error}")
+                raise self._fault from error
 
     def _note(self, line: str) -> None:
         if line.startswith('{"kind": "step"'):  # most are, and none matters here

@@ -56,7 +56,7 @@ class Jobs:
         self.roots = tuple(roots)
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._attended: set[int] = set()  # children whose last words have been kept
-        self._notes: dict[Path, tuple[Stamp, Job]] = {}  # as they were read; looked at five times a second
+        self._notes: dict[Path, tuple[Stamp, Job | None]] = {}  # as they were read; looked at five times a second
         self._gone: set[tuple[int, str]] = set()  # processes that ended: to ask may cost a process
         self._lock = threading.RLock()
         self._end = threading.Event()
@@ -72,7 +72,11 @@ class Jobs:
             return None
         kept = self._notes.get(path)
         if kept is None or kept[0] != now:
-            kept = self._notes[path] = now, _job(path)
+            try:
+                job = _job(path)
+            except ConvscopeError:  # a broken note, or one of a later version, is nobody's job
+                job = None
+            kept = self._notes[path] = now, job
         return kept[1]
 
     def all(self) -> dict[Path, Job]:
@@ -81,11 +85,17 @@ class Jobs:
         for root in self.roots:
             for path in (root / NOTES).glob("*.json"):
                 run = root / path.stem
-                with contextlib.suppress(ConvscopeError, KeyError, TypeError):  # a broken note is nobody's job
-                    job = self.read(run)
-                    if job is not None:
-                        found[run] = job
+                job = self.read(run)
+                if job is not None:
+                    found[run] = job
         return dict(sorted(found.items(), key=lambda pair: pair[1].queued))
+
+    def removed(self, run: Path) -> bool:
+        """Whether a training was begun whose folder somebody has deleted or renamed since, so that its note is all."""
+        job = self.read(run)
+        if job is None or not job.pid or job.want == "failed" or run.exists():
+            return False
+        return not self._lives(run, job)
 
     def state(self, run: Path) -> tuple[str, str]:
         """(state, why) of a run: done, training, waiting, paused, failed or stopped."""
@@ -123,6 +133,13 @@ class Jobs:
 
     # ---- what is asked -----------------------------------------------------------------------------------------------
 
+    def add_new(self, root: Path, name: str, arguments: Iterable[str], about: dict[str, Any]) -> Path:
+        """Queues a training whose run is to be `name` in `root`, else `name-2`, ...; the run's folder, to be."""
+        with self._lock:  # two who ask at once must not be promised the same
+            run = self.free(root, name)
+            self.add(run, arguments, about)
+        return run
+
     def add(self, run: Path, arguments: Iterable[str], about: dict[str, Any]) -> None:
         """Queues a training whose run is to be `run`. Raises ConvscopeError where too many wait."""
         with self._lock:
@@ -154,6 +171,8 @@ class Jobs:
             job, state = self.read(run), self.state(run)[0]
             if state not in of or (job is None and state == "training"):
                 raise ConvscopeError(_not_now(run, state, job is None))
+            if job is not None and job.want == "ended" and state == "training":
+                return  # it is being saved, and doesn't go on
             self._write(run, replace(job or Job((), {}), want=want, why=""))
             if job is not None and state == "training" and job.want == "run":  # to be asked twice means at once
                 process.ask_to_stop(job.pid)
@@ -222,6 +241,7 @@ class Jobs:
         words = ["--resume", str(run)] if resumes else [*job.arguments, "--out", str(run)]
         command = [sys.executable, "-P", "-m", "convscope", "train", *words, "--quiet"]
         apart: dict[str, Any] = process.on_its_own()
+        self._write(run, job)  # where the disk is full, this fails, and nothing is begun
         try:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **apart
@@ -230,9 +250,13 @@ class Jobs:
             self._write(run, replace(job, want="failed", why=f"The training could not be begun: {error.strerror}."))
             return
         self._children[run] = child
-        self._write(run, replace(job, pid=child.pid, began=process.began(child.pid), lab=os.getpid()))
         assert child.stderr is not None
         threading.Thread(target=self._attend, args=(run, child, child.stderr), daemon=True).start()
+        try:
+            self._write(run, replace(job, pid=child.pid, began=process.began(child.pid), lab=os.getpid()))
+        except ConvscopeError:  # a child that no note tells of would be begun once more
+            child.terminate()
+            raise
 
     def _attend(self, run: Path, child: subprocess.Popen[bytes], said: IO[bytes]) -> None:
         """Waits for a child's end, and keeps why it failed."""
@@ -268,7 +292,13 @@ def _job(path: Path) -> Job:
     files.check_format(path, value.get("format"))
     known = {each.name for each in fields(Job)}
     kept = {name: each for name, each in value.items() if name in known}
-    return Job(**{**kept, "arguments": tuple(kept["arguments"])})
+    words, about = kept.get("arguments"), kept.get("about")
+    numbers = [kept.get(name, 0) for name in ("pid", "lab", "queued")]
+    texts = [kept.get(name, "") for name in ("want", "began", "lab_began", "why")]
+    good = isinstance(about, dict) and all(type(each) is int for each in numbers)
+    if not good or not isinstance(words, list) or not all(isinstance(each, str) for each in [*texts, *words]):
+        raise ConvscopeError(f"{path} must describe a training. Remove the file.")
+    return Job(**{**kept, "arguments": tuple(words)})
 
 
 def _not_now(run: Path, state: str, of_others: bool) -> str:

@@ -172,10 +172,10 @@ def _passed(
     rows, size, layers = network.sizes.by_name(), 0, []
     for label in asked:
         values = kept[label][0].cpu().numpy()
-        size += values.size
         item = rows[label].item
         layer = {"label": label, "kind": item.kind, "text": text(item), "shape": list(values.shape)}
-        fits = size <= MOST_BYTES or (wanted is not None and len(asked) == 1)
+        fits = size + values.size <= MOST_BYTES or (wanted is not None and len(asked) == 1)
+        size += values.size if fits else 0
         layers.append({**layer, **(pictures.scaled(values) if fits else {"low": 0.0, "high": 0.0, "values": None})})
     return shares, layers
 

@@ -24,7 +24,7 @@ from convscope.errors import ConvscopeError, unknown
 from convscope.evaluate import seen
 from convscope.evaluate.intervals import wilson
 from convscope.evaluate.model import whole
-from convscope.lab.following import Known, brief_of, stamp
+from convscope.lab.following import Known, Stamp, brief_of, stamp
 from convscope.lab.jobs import Jobs
 from convscope.network.build import Network
 from convscope.recipe.realise import read_data
@@ -54,7 +54,7 @@ class Shelf:
         self.jobs = Jobs([self.folder, demo_root()])
         self._models = _Last[tuple[Path, int, int], Classifier](_KEPT_MODELS)
         self._data = _Last[str, DataSet](_KEPT_DATA)
-        self._runs = _Last[Path, DataSet](_KEPT_DATA)
+        self._runs = _Last[tuple[Path, Stamp | None, Stamp | None], DataSet](_KEPT_DATA)
         self._known = _Last[Path, Known](_KEPT_RUNS)
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ class Shelf:
         """Every run and model file, by id, the newest first; a job that waits has no folder yet."""
         found: dict[str, Path] = {}
         for path in sorted(self._runs_there(), key=_when, reverse=True):
-            found[id_of(path.name)] = path
+            found[id_of(path.name, str(path) if path.name == DEMO else "")] = path
         demo = demo_root() / "digits"
         if demo.is_dir() or self.jobs.read(demo) is not None:
             found[DEMO] = demo
@@ -75,10 +75,19 @@ class Shelf:
         there = (
             [path for path in self.folder.iterdir() if (path / "recipe.toml").is_file()] if self.folder.is_dir() else []
         )
-        return [*there, *(run for run in self.jobs.all() if run.parent == self.folder and run not in there)]
+        return [
+            *there,
+            *(
+                run
+                for run in self.jobs.all()
+                if run.parent == self.folder and run not in there and not self.jobs.removed(run)
+            ),
+        ]
 
     def path(self, id: object) -> Path:
         """What an id stands for. Raises Refused."""
+        if id == DEMO:
+            return demo_root() / "digits"
         direct = self.folder / identifier(id)
         if (direct / "recipe.toml").is_file():  # the usual case, without a look at all others
             return direct
@@ -223,19 +232,20 @@ class Shelf:
 
     def data_of(self, run: Run) -> DataSet:
         """The pictures of a run, split as it was begun. Raises ConvscopeError where they are gone."""
-        kept = self._runs.get(run.path)
+        key = (run.path, stamp(run.recipe_path), stamp(run.split_path))  # one made anew under its name is another
+        kept = self._runs.get(key)
         if kept is None:
             seen.refuse_gone(run)
             found, _ = seen.as_begun(read_data(recipe.load(run.recipe_path), Path(), split_file=run.split_path), run)
-            kept = self._runs.put(run.path, found)
+            kept = self._runs.put(key, found)
         return kept
 
     def picture(self, name: object, index: object) -> tuple[NDArray[np.uint8], int, tuple[str, ...]]:
         """(uint8 (C, H, W), its label, classes) of a data set's picture; index: its row in the whole data set."""
         dataset = self.dataset(name)
         for part in (dataset.test, dataset.validation, dataset.train):
-            rows = np.flatnonzero(part.ids == index)
-            if type(index) is int and len(rows):
+            rows = np.flatnonzero(part.ids == (index if type(index) is int else -1))
+            if len(rows):
                 return np.array(part.images[rows[0]]), int(part.labels[rows[0]]), part.classes
         count = len(whole(dataset))
         raise ConvscopeError(f"a picture's index must be a row of the data, 0 to {count - 1}. Got {index!r:.40}.")

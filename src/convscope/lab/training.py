@@ -39,10 +39,8 @@ def train(shelf: Shelf, body: dict[str, Any]) -> str:
             words += ["--set", f"augment.{key}={_written(value)}"]
     if not _same(whole, chosen.network):
         words.append(f"--net={whole}")  # never a path: it is text out of the parser
-    run = shelf.jobs.free(shelf.folder, data)
     about = {"text": text, "data": data, "classes": list(entry.classes), "input": list(entry.size)}
-    shelf.jobs.add(run, words, about)
-    return id_of(run.name)
+    return id_of(shelf.jobs.add_new(shelf.folder, data, words, about).name)
 
 
 def demo(shelf: Shelf) -> None:
@@ -50,7 +48,7 @@ def demo(shelf: Shelf) -> None:
     run, own = demo_root() / "digits", recipe.choose("digits").load()
     if shelf.jobs.state(run)[0] in ("done", "training", "waiting"):
         return
-    if shelf.jobs.read(run) is not None:
+    if shelf.jobs.state(run)[0] != "stopped" and shelf.jobs.read(run) is not None:
         shelf.jobs.go_on(run)
         return
     entry = KNOWN["digits"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 
 # Widths in thousandths of the type size: Arial's, Helvetica's and Liberation Sans' are equal.
 _WIDTHS = {
@@ -35,6 +36,5 @@ def shortened(text: str, size: float, room: float, strong: bool = False) -> str:
     """The text, or as much of it as fits into `room` and an ellipsis."""
     if width(text, size, strong) <= room:
         return text
-    while text and width(text + "…", size, strong) > room:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    fits = bisect_right(range(1, len(text)), room, key=lambda length: width(text[:length] + "…", size, strong))
+    return text[:fits].rstrip() + "…"

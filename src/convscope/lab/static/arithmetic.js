@@ -80,7 +80,7 @@ function running(trace, tools) {
       if (word === "sofar") sofar = (sofar ?? 0) + (trace.kind === "avgpool" || trace.kind === "gap" || trace.kind === "subsample" ? (inside ? value : 0) : product);
       else if (inside) sofar = sofar === null ? value : word === "largest" ? Math.max(sofar, value) : Math.min(sofar, value);
     }
-    return tools.t(`cell.${word}`, { sum: sig(sofar ?? 0) });
+    return tools.t(`cell.${word}`, { sum: sofar === null && word !== "sofar" ? "–" : sig(sofar ?? 0) });
   };
 }
 

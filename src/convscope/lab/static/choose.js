@@ -157,6 +157,11 @@ export function files(root, context, bring, complain) {
   return {
     element: el("div", { class: "bring" }, button(t("try.file"), () => input.click()), input,
       el("span", { class: "quiet", text: t("try.bring") })),
-    stop: () => document.removeEventListener("paste", pasted),
+    stop() {
+      root.removeEventListener("drop", dropped);
+      root.removeEventListener("dragover", over);
+      root.removeEventListener("dragleave", left);
+      document.removeEventListener("paste", pasted);
+    },
   };
 }

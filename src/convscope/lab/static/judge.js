@@ -42,8 +42,8 @@ export function mount(root, context) {
       ? t("judge.score", { k: right, n: total, low: (100 * model.score.low).toFixed(1), high: (100 * model.score.high).toFixed(1) }) : `${right} / ${total}` }));
     matrix.replaceChildren(table(found));
     cell.replaceChildren();
-    worst.replaceChildren(...found.worst.map((one) => shot(one, t("judge.took", { label: found.classes[one.label], said: found.classes[one.said] }),
-      el("span", {}, el("b", { text: found.classes[one.said] }), ` ${percent(one.probability, 0)}`), el("small", { text: t("judge.is", { label: found.classes[one.label] }) }))));
+    worst.replaceChildren(...found.worst.map((one) => shot(one, t("judge.took", { label: one.label, said: one.said }),
+      el("span", {}, el("b", { text: one.said }), ` ${percent(one.probability, 0)}`), el("small", { text: t("judge.is", { label: one.label }) }))));
     if (!found.worst.length) worst.replaceChildren(el("p", { class: "quiet", text: t("judge.no_mistakes") }));
     first = found.worst[0]?.index ?? null;
     look();
@@ -55,17 +55,17 @@ export function mount(root, context) {
       el("thead", {}, el("tr", {}, el("td", { class: "corner", text: t("judge.corner") }), ...classes.map((name) => el("th", { scope: "col", text: name })))),
       el("tbody", {}, ...rows.map((row, label) => el("tr", {}, el("th", { scope: "row", text: classes[label] }), ...row.map((count, said) => {
         const share = count / most[label];
-        const inner = count ? button(String(count), () => open(classes, label, said), { "aria-label": t("judge.cell", { count, label: classes[label], said: classes[said] }) }) : el("span", { text: "·" });
+        const inner = count ? button(String(count), () => open(classes, label, said, count), { "aria-label": t("judge.cell", { count, label: classes[label], said: classes[said] }) }) : el("span", { text: "·" });
         inner.style.setProperty("--share", String(label === said ? share : Math.min(1, 0.25 + 4 * share)));
         return el("td", { class: label === said ? "on" : count ? "off" : "none" }, inner);
       })))));
   }
 
-  async function open(classes, label, said) {
+  async function open(classes, label, said, count) {
     const { id } = context.model();
     try {
       const found = await api.post(`/api/models/${id}/cell-pictures`, { label, said });
-      cell.replaceChildren(el("h3", { text: t("judge.opened", { count: found.length, label: classes[label], said: classes[said] }) }),
+      cell.replaceChildren(el("h3", { text: t("judge.opened", { count: found.length < count ? `${found.length} / ${count}` : count, label: classes[label], said: classes[said] }) }),
         el("div", { class: "shots small" }, ...found.map((one) => shot(one, `${classes[said]} ${percent(one.probability)}`, el("span", { text: percent(one.probability, 0) })))));
       cell.scrollIntoView({ block: "nearest", behavior: "smooth" });
     } catch (error) {
@@ -87,7 +87,7 @@ export function mount(root, context) {
   function look() {
     const state = context.state(), model = context.model();
     const where = state.where || (first !== null && model ? `${model.data}:${first}` : "");
-    for (const each of page.querySelectorAll(".shot")) each.toggleAttribute("aria-current", where === `${model?.data}:${each.dataset.index}`);
+    for (const each of page.querySelectorAll(".shot")) each.setAttribute("aria-current", String(where === `${model?.data}:${each.dataset.index}`));
     why.show(model, state, where);
     beside.show(model, state, where);
   }

@@ -134,11 +134,13 @@ function draw() {
   frame(name);
   lessonOn(state, name);
   const key = `${name} ${lang()}`;
-  if (shown === key) return view.update(state);
-  view?.unmount();
+  if (shown === key) return view?.update(state);
+  const old = view;
+  view = null;
+  shown = key; // before the old view goes: what it leaves in the address comes back to this function
+  old?.unmount();
   main.replaceChildren();
   main.className = `view-${name}`;
-  shown = key;
   document.title = `${t(`tab.${name}`)} · convscope lab`;
   view = VIEWS[name].mount(main, context);
 }

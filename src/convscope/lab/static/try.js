@@ -118,7 +118,8 @@ export function mount(root, context) {
 
   function key(where) {
     const state = context.state();
-    return [model()?.id, state.moment, where, sees.manner()].join(" ");
+    const own = model(), newest = state.moment ? "" : `${own?.state} ${own?.moments.length}`; // weights that still change
+    return [own?.id, state.moment, newest, where, sees.manner()].join(" ");
   }
 
   function keys(event) {
@@ -153,7 +154,7 @@ export function mount(root, context) {
     const turned = before !== "" && before !== own.id;
     before = own.id;
     if (!where || (turned && named && kind !== own.data)) return void begin(own);
-    if (kind === "drawing") drawing.load(rest);
+    if (kind === "drawing" && !drawing.busy()) drawing.load(rest);
     hint.hidden = kind === "drawing" && !drawing.empty();
     if (asked !== key(where) && !drawing.busy()) {
       look();

@@ -5,7 +5,7 @@ import { button, el } from "./dom.js";
 import { forming } from "./forming.js";
 
 const SHOWN = 8; // trainings in the list before the rest is asked for
-const ASKS = { training: ["pause", "end"], waiting: ["end"], paused: ["continue", "end"], stopped: [], failed: [], done: [] };
+const ASKS = { training: ["pause", "end"], waiting: ["end"], paused: ["continue", "end"], stopped: [], failed: ["continue", "end"], done: [] };
 
 /** @param {any} context */
 export function watch(context) {
@@ -36,7 +36,6 @@ export function watch(context) {
     stream = new EventSource(`/api/runs/${model.id}/events`);
     stream.addEventListener("record", (event) => {
       const record = JSON.parse(event.data);
-      if (record.kind === "started") records = [];
       records.push(record);
       soon();
     });
@@ -49,33 +48,38 @@ export function watch(context) {
     followed = "";
   }
 
+  /** The records in the order of their steps: where a resumed training went through some again, the later ones. */
+  function latest(found) {
+    return [...new Map(found.map((record) => [record.step, record])).values()].sort((one, two) => one.step - two.step);
+  }
+
   function soon() {
     if (!due) due = requestAnimationFrame(() => { due = 0; curves(); });
   }
 
   function curves() {
     const of = (kind) => records.filter((record) => record.kind === kind);
-    const epochs = of("epoch"), forecast = of("forecast").at(-1), steps = of("step"), now = context.model();
+    const epochs = latest(of("epoch")), forecast = of("forecast").at(-1), steps = latest(of("step")), now = context.model();
     const moment = now?.moments.find((each) => String(each.number) === context.state().moment);
     const about = { upto: now?.state === "training" && forecast ? forecast.epochs : 0, mark: moment ? moment.epoch : null };
     const spaced = steps.filter((step, at) => at % Math.ceil(steps.length / 400) === 0 || at === steps.length - 1);
     const perEpoch = forecast?.epochs ? forecast.steps / forecast.epochs : epochs.length ? epochs[0].step : 1;
     const lossLines = [
       { name: t("watch.step"), kind: "thin", points: spaced.map((step) => ({ x: step.step / perEpoch, y: step.loss })) },
-      { name: t("watch.train"), kind: "train", points: epochs.map((each) => ({ x: each.epoch, y: each.train_loss })) },
-      { name: t("watch.validation"), kind: "validation", points: epochs.filter((each) => each.validation_loss !== null).map((each) => ({ x: each.epoch, y: each.validation_loss })) },
+      { name: t("watch.train"), kind: "train", points: epochs.map((each) => ({ x: each.step / perEpoch, y: each.train_loss })) },
+      { name: t("watch.validation"), kind: "validation", points: epochs.filter((each) => each.validation_loss !== null).map((each) => ({ x: each.step / perEpoch, y: each.validation_loss })) },
     ];
     const share = (k, n) => { const [low, high] = interval(k, n); return { y: k / n, low, high }; };
     const rightLines = [
-      { name: t("watch.train"), kind: "train", points: epochs.filter((each) => each.train_n).map((each) => ({ x: each.epoch, y: each.train_k / each.train_n })) },
-      { name: t("watch.validation"), kind: "validation", points: epochs.filter((each) => each.validation_n).map((each) => ({ x: each.epoch, ...share(each.validation_k, each.validation_n) })) },
+      { name: t("watch.train"), kind: "train", points: epochs.filter((each) => each.train_n).map((each) => ({ x: each.step / perEpoch, y: each.train_k / each.train_n })) },
+      { name: t("watch.validation"), kind: "validation", points: epochs.filter((each) => each.validation_n).map((each) => ({ x: each.step / perEpoch, ...share(each.validation_k, each.validation_n) })) },
     ];
     show(loss, t("watch.loss"), lossLines, about);
     show(right, t("watch.accuracy"), rightLines, { ...about, percent: true });
     const last = epochs.at(-1), step = steps.at(-1);
     doing.textContent = now?.state === "training" && step
       ? t("watch.at", { epoch: step.epoch, left: step.left === null ? "?" : Math.ceil(step.left), pace: Math.round(step.images_per_second) })
-      : last ? t("watch.took", { epochs: last.epoch, seconds: last.elapsed.toFixed(1) }) : "";
+      : last ? t("watch.took", { epochs: Number((last.step / perEpoch).toFixed(2)), seconds: last.elapsed.toFixed(1) }) : "";
   }
 
   function show(box, heading, lines, about) {
