@@ -150,6 +150,44 @@ def test_a_lesson_is_solved(lab_page: Shown) -> None:
     until(lambda: "1 solved" in page.locator(".lessons").inner_text())
 
 
+def test_judge_names_the_classes_that_were_meant(lab_page: Shown) -> None:
+    page = lab_page.page
+    names = [str(number + 1) for number in range(10)]  # a name that is another class's number
+
+    def named(route: Any) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["classes"] = names
+        for one in told["worst"]:
+            one["label"], one["said"] = names[int(one["label"])], names[int(one["said"])]
+        worst.extend(told["worst"])
+        route.fulfill(response=answer, json=told)
+
+    worst: list[dict[str, Any]] = []
+    page.route("**/api/models/*/judge", named)
+    lab_page.open("view=judge")
+    page.wait_for_selector(".matrix")
+    assert worst
+    said = [shot.get_attribute("aria-label") for shot in page.locator(".judge-top .shot").all()]
+    assert said == [f"{one['label']} taken for {one['said']}" for one in worst]
+
+
+def test_an_emptied_editor_stays_empty(lab_page: Shown) -> None:
+    page = lab_page.open("view=write")
+    text = page.locator("textarea")
+    until(lambda: text.input_value() != "")
+    text.fill("")
+    page.wait_for_timeout(800)
+    page.evaluate(
+        "dispatchEvent(new HashChangeEvent('hashchange'))"
+    )  # as a refresh of the models does
+    assert text.input_value() == ""
+    text.press_sequentially("conv 3x3 4, relu, gap", delay=5)
+    page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
+    assert text.input_value() == "conv 3x3 4, relu, gap"
+    until(lambda: "net=conv" in lab_page.address)
+
+
 def test_judge_opens_pictures_and_explains_them(lab_page: Shown) -> None:
     page = lab_page.open("view=judge")
     page.wait_for_selector(".matrix")

@@ -40,7 +40,8 @@ export function mount(root, context) {
     runs.element);
   root.append(page);
 
-  let typing = 0, address = 0, good = false, weighing = "";
+  let typing = 0, address = 0, weighing = "";
+  let dirty = false, seen = {}; // whether the editor holds what the address doesn't; net and model when it was last in step
 
   const source = () => start.data.find((each) => each.name === (context.state().data || context.model()?.data)) || start.data[0];
 
@@ -50,7 +51,15 @@ export function mount(root, context) {
     clearTimeout(typing);
     clearTimeout(address);
     typing = setTimeout(weigh, TYPING);
-    address = setTimeout(() => go({ net: text }), ADDRESS);
+    dirty = true;
+    address = setTimeout(() => keep(text), ADDRESS);
+  }
+
+  /** Puts the editor's text into the address; an empty one has no place there, and stays in the editor. */
+  function keep(text) {
+    dirty = text === "";
+    seen.net = text || undefined;
+    go({ net: text });
   }
 
   function weigh() {
@@ -62,7 +71,6 @@ export function mount(root, context) {
 
   function show(found, what) {
     if (what.text !== code.text()) return;
-    good = found.ok;
     costs.show(found.ok ? found : null);
     code.faults(found.ok ? [] : found.faults);
     say(found.ok ? [] : found.faults);
@@ -78,7 +86,7 @@ export function mount(root, context) {
   function put(text) {
     code.set(text);
     clearTimeout(address);
-    go({ net: text });
+    keep(text);
     weigh();
     code.focus();
   }
@@ -133,15 +141,15 @@ export function mount(root, context) {
     const own = source();
     if (data.value !== own.name) data.value = own.name;
     augment.of(own);
-    if (!clearly(state)) code.set(state.net ?? context.model()?.text ?? "");
+    const outside = state.net !== seen.net || context.model()?.id !== seen.model;
+    seen = { net: state.net, model: context.model()?.id };
+    if (outside || !dirty) {
+      code.set(state.net ?? context.model()?.text ?? "");
+      dirty = false;
+    }
     const what = JSON.stringify({ text: code.text(), input: [...own.size, own.channels], classes: own.classes.length });
     if (what !== weighing) weigh();
     runs.update(state);
-  }
-
-  /** Whether the reader is typing, so that what stands in the address is older than the editor. */
-  function clearly(state) {
-    return document.activeElement === page.querySelector("textarea") && state.net !== undefined && code.text() !== "";
   }
 
   update(context.state());
@@ -155,6 +163,5 @@ export function mount(root, context) {
       augment.stop();
       page.remove();
     },
-    good: () => good,
   };
 }
