@@ -178,9 +178,7 @@ def test_an_emptied_editor_stays_empty(lab_page: Shown) -> None:
     until(lambda: text.input_value() != "")
     text.fill("")
     page.wait_for_timeout(800)
-    page.evaluate(
-        "dispatchEvent(new HashChangeEvent('hashchange'))"
-    )  # as a refresh of the models does
+    page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")  # as a refresh of the models does
     assert text.input_value() == ""
     text.press_sequentially("conv 3x3 4, relu, gap", delay=5)
     page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
