@@ -119,7 +119,7 @@ class Lab:
         from convscope.lab import pictures
 
         first, count = (_number(request, name, usual) for name, usual in (("from", 0), ("count", 40)))
-        test = self.shelf.dataset(request.path_params["data"]).test
+        test = self.shelf.dataset(request.path_params["data"], request.query_params.get("of")).test
         rows = range(min(first, len(test)), min(first + min(count, 200), len(test)))
         return {
             "count": len(test),

@@ -70,7 +70,7 @@ class Looking:
             return classifier, self._outside(classifier, array, use)
         if kinds == ["picture"]:
             return classifier, self._outside(classifier, self.brought.get(where["picture"]), use)
-        pixels, label, classes = self.shelf.picture(where["data"], where.get("index"))
+        pixels, label, classes = self.shelf.picture(where["data"], where.get("index"), asked.get("model"))
         plain = classifier.preprocess.replace(manner=None)
         fitted = plain.fit(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
         return classifier, Looked(fitted, pictures.stored(pixels), label=classes[label])

@@ -208,13 +208,18 @@ class Shelf:
             for name, entry in KNOWN.items()
         ]  # fmt: skip
 
-    def dataset(self, name: object) -> DataSet:
-        """A data set by its name, with its usual split, or that of a run, by its id. Raises ConvscopeError where it
-        isn't on this machine: nothing is downloaded by looking."""
+    def dataset(self, name: object, of: object = None) -> DataSet:
+        """A data set by its id: split and sized as for the run `of`, where that was trained on it; else with its usual
+        split, or, where it has no name, as for the newest run on it. Raises ConvscopeError where it isn't on this
+        machine: nothing is downloaded by looking."""
         word = identifier(name)
+        if word in KNOWN:
+            refuse_far(word)
+        path = None if of is None else self.path(of)
+        if path is not None and (path / "recipe.toml").is_file() and self._reads(path, word):
+            return self.data_of(Run(path))
         if word not in KNOWN:
             return self._of_a_run(word)
-        refuse_far(word)
         return self._data.get(word) or self._data.put(word, store.load(word))
 
     def _of_a_run(self, word: str) -> DataSet:
@@ -240,9 +245,10 @@ class Shelf:
             kept = self._runs.put(key, found)
         return kept
 
-    def picture(self, name: object, index: object) -> tuple[NDArray[np.uint8], int, tuple[str, ...]]:
-        """(uint8 (C, H, W), its label, classes) of a data set's picture; index: its row in the whole data set."""
-        dataset = self.dataset(name)
+    def picture(self, name: object, index: object, of: object = None) -> tuple[NDArray[np.uint8], int, tuple[str, ...]]:
+        """(uint8 (C, H, W), its label, classes) of a data set's picture; index: its row in the whole data set; of: the
+        model that looks at it, in whose size it comes where the data have none of their own."""
+        dataset = self.dataset(name, None if name in KNOWN else of)
         for part in (dataset.test, dataset.validation, dataset.train):
             rows = np.flatnonzero(part.ids == (index if type(index) is int else -1))
             if len(rows):

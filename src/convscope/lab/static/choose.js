@@ -20,14 +20,14 @@ export function tests(context, choose) {
   const element = el("section", { class: "tests", "aria-label": t("try.tests") },
     el("div", { class: "tests-head" }, el("h3", { text: t("try.tests") }), el("span", { class: "tests-page" }, told, earlier, later)),
     list, fault);
-  let [data, from, count, chosen] = ["", 0, 0, null];
+  let [data, of, from, count, chosen] = ["", "", 0, 0, null]; // of: the model whose own test pictures these are
   let classes = [];
 
   async function fill(focus) {
-    const asked = `${data} ${from}`;
+    const asked = `${data} ${of} ${from}`;
     try {
-      const page = await api.get(`/api/test/${data}?from=${from}&count=${COUNT}`);
-      if (asked !== `${data} ${from}`) return;
+      const page = await api.get(`/api/test/${data}?of=${of}&from=${from}&count=${COUNT}`);
+      if (asked !== `${data} ${of} ${from}`) return;
       count = page.count;
       list.replaceChildren(...page.pictures.map(thumb));
       told.textContent = t("try.pages", { from: from + 1, to: Math.min(from + COUNT, count), count });
@@ -93,18 +93,18 @@ export function tests(context, choose) {
   return {
     element,
     /** Shows the pictures of a data set, and which of them is looked at. */
-    show(name, names, index) {
+    show(name, names, index, model) {
       element.hidden = !name;
       chosen = index;
-      if (name && name !== data) {
-        [data, from, classes] = [name, 0, names];
+      if (name && (name !== data || model !== of)) {
+        [data, of, from, classes] = [name, model, 0, names];
         fill();
       } else mark();
     },
     /** The number of the first picture, which a page without a picture begins with; null where there is none. */
-    async first(name) {
+    async first(name, model) {
       try {
-        return (await api.get(`/api/test/${name}?from=0&count=1`)).pictures[0]?.index ?? null;
+        return (await api.get(`/api/test/${name}?of=${model}&from=0&count=1`)).pictures[0]?.index ?? null;
       } catch {
         return null;
       }

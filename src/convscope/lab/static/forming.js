@@ -125,11 +125,12 @@ export function forming(context) {
   /** The index of the first test picture of a model's data. */
   async function firstPicture(model) {
     if (!model.data) return null;
-    if (!firsts.has(model.data)) {
-      const found = await api.get(`/api/test/${model.data}?from=0&count=1`).catch(() => null);
-      firsts.set(model.data, found?.pictures[0]?.index ?? null);
+    if (!firsts.has(model.id)) {
+      const found = await api.get(`/api/test/${model.data}?of=${model.id}&from=0&count=1`).catch(() => null);
+      if (!found) return null;
+      firsts.set(model.id, found.pictures[0]?.index ?? null);
     }
-    return firsts.get(model.data);
+    return firsts.get(model.id);
   }
 
   return { element, update, stop() { stopPlaying(); endTheme(); } };

@@ -135,7 +135,7 @@ export function mount(root, context) {
   });
 
   async function begin(own) {
-    const first = await grid.first(own.data);
+    const first = await grid.first(own.data, own.id);
     if (model()?.id === own.id) go({ where: first === null ? "drawing:" : `${own.data}:${first}` });
   }
 
@@ -147,7 +147,7 @@ export function mount(root, context) {
     const where = state.where || "";
     const [kind, rest = ""] = where.split(/:(.*)/s);
     const named = kind !== "drawing" && kind !== "picture";
-    grid.show(own.data, own.classes, named && kind === own.data ? Number(rest) : null);
+    grid.show(own.data, own.classes, named && kind === own.data ? Number(rest) : null, own.id);
     sees.of(own, !named);
     about.hidden = own.data !== "digits";
     showMoments(own, state);
