@@ -10,10 +10,12 @@ import pytest
 from convscope import api
 from convscope.errors import ConvscopeError
 from convscope.lab import checks, lessons
+from convscope.lab.app import Lab
 from convscope.lab.lessons import Lesson
 from convscope.network.shapes import resolve
 from convscope.notation import parse, write_out
 from convscope.run import Epoch, Run, records
+from lab.conftest import LabSite
 
 ROOT = Path(__file__).parents[2]
 INPUT, CLASSES = (8, 8, 1), 10
@@ -180,3 +182,25 @@ def test_the_docs_list_what_can_be_asked() -> None:
     shown = {(f"{name.removesuffix(' of')} of LAYER" if what.of_layer else name): what.about
              for name, what in checks.QUANTITIES.items()}  # fmt: skip
     assert rows == shown
+
+
+def test_the_labs_own_network_solves_no_task_of_training(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "runs")
+    body = {"task": "train-it", "text": "conv 3x3 8, relu, gap, dense", "input": [8, 8, 1], "classes": 10}
+    lesson, task = next((id, each.id) for id, lesson in lab.lessons.items()
+                        for each, _ in lesson.tasks().values() if each.kind == "trained")  # fmt: skip
+    answer = LabSite(lab).post(f"/api/lessons/{lesson}/check", {**body, "task": task, "model": "lab-digits"})
+    assert answer["passed"] is False
+    assert any("train" in each["sentence"]["en"] for each in answer["checks"] if not each["passed"])
+
+
+def test_a_network_of_the_zoo_is_judged_as_in_write(tmp_path: Path) -> None:
+    body = {"task": "larger-kernel", "text": "resnet20", "input": [32, 32, 3], "classes": 10, "model": None}
+    lab = Lab(tmp_path / "runs")
+    lesson = next(id for id, lesson in lab.lessons.items() if "larger-kernel" in lesson.tasks())
+    answer = LabSite(lab).post(f"/api/lessons/{lesson}/check", body)
+    assert answer["checks"]
+    wrong = {**body, "text": "conv 3x3 8 valid, relu, conv 9x9 8 valid, gap, dense", "input": [8, 8, 1]}
+    said = LabSite(lab).post(f"/api/lessons/{lesson}/check", wrong)["sentence"]["en"]
+    assert "->" not in said
+    assert "9" in said

@@ -136,7 +136,7 @@ class Lab:
         lesson = self._lesson(_id(request))
         text, input, classes = writing.asked(body)
         model = body.get("model")
-        run = None if model is None else self.shelf.run(model)
+        run = None if model in (None, DEMO) else self.shelf.run(model)  # the reader's own is asked for, not the lab's
         return lessons.check(lesson, identifier(body.get("task")), text, input, classes, run)
 
     async def _picture(self, request: Request) -> Response:

@@ -16,7 +16,8 @@ from typing import Any
 from convscope import files
 from convscope.errors import ConvscopeError, nearest, unknown
 from convscope.lab.checks import Check, Said, Subject, Trained, read
-from convscope.network.shapes import resolve
+from convscope.network.shapes import NetworkError, resolve
+from convscope.network.source import named
 from convscope.notation import NotationError, parse, write_out
 from convscope.run import Run
 
@@ -113,9 +114,11 @@ def check(
         text, input = _trained_network(run, text, input)
         trained = Trained(tuple(run.epochs), run.test)
     try:
-        subject = Subject.of(resolve(write_out(parse(text)), input, classes), trained)
+        subject = Subject.of(resolve(write_out(parse(named(text))), input, classes), trained)
     except ConvscopeError as fault:
         why = fault.what if isinstance(fault, NotationError) else str(fault).splitlines()[0]
+        if isinstance(fault, NetworkError) and fault.wrong:
+            why = fault.wrong
         sentence = {"en": f"The network can't be built yet: {why}", "zh": f"这个网络还不能搭建：{why}"}
         return {"passed": False, "sentence": sentence, "checks": []}
     first = None if start is None else Subject.of(resolve(write_out(parse(start.network)), input, classes))
@@ -130,7 +133,7 @@ def check(
 def _trained_network(run: Run, text: str, input: tuple[int, int, int]) -> tuple[str, tuple[int, int, int]]:
     """What was trained, whatever the editor holds by now, and the size of its pictures."""
     known = run.recipe.get("input", {})
-    size, channels = known.get("size"), known.get("channels")
+    size, channels = known.get("crop_to") or known.get("size"), known.get("channels")
     if isinstance(size, list) and len(size) == 2 and isinstance(channels, int):
         input = (int(size[0]), int(size[1]), channels)
     return str(run.recipe.get("network", text)), input

@@ -2,7 +2,7 @@
 
 import { forward } from "./arithmetic.js";
 import { backward } from "./backward.js";
-import { button, el, newest } from "./dom.js";
+import { button, el, gently, newest } from "./dom.js";
 import { frame, large } from "./large.js";
 import { long, sig, sign, spot } from "./numbers.js";
 import { player } from "./player.js";
@@ -116,7 +116,7 @@ export function panel(context, maps) {
         ask();
       }
       if (other && element.getBoundingClientRect().top > innerHeight * 0.7) {
-        element.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+        element.scrollIntoView({ behavior: gently() });
       }
     },
     /** What is looked at now: the request, and its answer. */

@@ -46,3 +46,6 @@ export function newest(ask, show, fail) {
     if (!busy) go();
   };
 }
+
+/** How to scroll: at once for those who asked for less motion. */
+export const gently = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");

@@ -2,7 +2,7 @@
 
 import { answer } from "./answer.js";
 import { attributing } from "./attribution.js";
-import { button, el, newest } from "./dom.js";
+import { button, el, gently, newest } from "./dom.js";
 import { bytes, colours, onTheme, paint, paintPicture, tiles } from "./paint.js";
 import { asWhere } from "./state.js";
 
@@ -67,7 +67,7 @@ export function mount(root, context) {
       const found = await api.post(`/api/models/${id}/cell-pictures`, { label, said });
       cell.replaceChildren(el("h3", { text: t("judge.opened", { count: found.length < count ? `${found.length} / ${count}` : count, label: classes[label], said: classes[said] }) }),
         el("div", { class: "shots small" }, ...found.map((one) => shot(one, `${classes[said]} ${percent(one.probability)}`, el("span", { text: percent(one.probability, 0) })))));
-      cell.scrollIntoView({ block: "nearest", behavior: "smooth" });
+      cell.scrollIntoView({ block: "nearest", behavior: gently() });
     } catch (error) {
       cell.replaceChildren(el("p", { class: "fault", text: error.message }));
     }

@@ -1,7 +1,7 @@
 /** Write: a network's text with its faults and costs while one types, how it is to be trained, and its training. */
 
 import { augmenting } from "./augment.js";
-import { button, el, newest } from "./dom.js";
+import { button, el, gently, newest } from "./dom.js";
 import { editor } from "./editor.js";
 import { watch } from "./watch.js";
 import { weighed } from "./weighed.js";
@@ -107,7 +107,7 @@ export function mount(root, context) {
       await context.refresh();
       context.announce(t(made.state === "waiting" ? "watch.queued" : "watch.begun", { name: made.name }));
       go({ model: made.id, moment: null, net: code.text(), layer: null, cell: null, where: null });
-      runs.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+      runs.element.scrollIntoView({ block: "nearest", behavior: gently() });
     } catch (error) {
       refused.textContent = error.message;
       refused.hidden = false;
