@@ -48,9 +48,14 @@ export function watch(context) {
     followed = "";
   }
 
-  /** The records in the order of their steps: where a resumed training went through some again, the later ones. */
+  /** The records by their steps: where a resumed training begins anew at a step, what came after it before is gone. */
   function latest(found) {
-    return [...new Map(found.map((record) => [record.step, record])).values()].sort((one, two) => one.step - two.step);
+    const kept = [];
+    for (const record of found) {
+      while (kept.length && kept.at(-1).step >= record.step) kept.pop();
+      kept.push(record);
+    }
+    return kept;
   }
 
   function soon() {
