@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -292,3 +293,23 @@ def test_events_tell_the_log_and_the_state(trained: Path) -> None:
     assert json.loads(whole[-1].splitlines()[1].removeprefix("data: "))["state"] == "done"
     rest = asyncio.run(told(len(lines) - 1))
     assert [part for part in rest if "record" in part] == records[-1:]
+
+
+def test_the_events_of_a_run_that_has_ended_end(trained: Path) -> None:
+    """A browser has six lines to one server: those from which nothing comes are given back."""
+
+    async def told(lab: Lab, id: str, most: float) -> list[str]:
+        found: list[str] = []
+
+        async def listen() -> None:
+            async for part in lab._stream(id, lab.shelf.path(id), 0):
+                found.append(part.partition("\n")[0])
+
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(listen(), most)
+        return found
+
+    assert asyncio.run(told(Lab(trained), "small", 30))[-1] == "event: end"
+    waiting = LabSite(Lab(trained.parent / "waiting"))
+    made = waiting.post("/api/train", LONG)["id"]
+    assert asyncio.run(told(waiting.lab, made, 4)) == ["event: state"]

@@ -139,7 +139,10 @@ def test_a_lesson_is_solved(lab_page: Shown) -> None:
     until(lambda: page.locator(".layers tbody th b").all_inner_texts()[:1] == ["conv1"])
     page.get_by_role("button", name="Check").click()
     until(lambda: "Not yet." in page.locator("#ribbon .result").inner_text())
-    assert "The receptive field of conv2 is 5; at least 9 is asked for." in page.locator("#ribbon .result").inner_text()
+    assert (
+        "The receptive field of conv2 is 5 x 5; at least 9 x 9 is asked for."
+        in page.locator("#ribbon .result").inner_text()
+    )
     assert "Hint:" in page.locator("#ribbon .result").inner_text()
     write(page, "conv 5x5 16 same, relu, conv 5x5 32 same, relu, gmp, dense 10")
     page.locator("textarea").blur()

@@ -195,11 +195,23 @@ def test_a_network_is_weighed(site: LabSite) -> None:
     assert told["ok"]
     first, _, pool, last = told["layers"]
     assert (first["label"], first["out"], first["parameters"], first["macs"]) == ("conv1", [8, 8, 8], 80, 4608)
-    assert (first["seen"], pool["seen"], pool["line"], last["parameters"]) == (3, 4, 2, 1290)
-    assert told["totals"] == {"parameters": 1370, "macs": 4608 + 1280, "bytes": 5480}
+    assert (first["seen"], pool["seen"], pool["line"], last["parameters"]) == ([3, 3], [4, 4], 2, 1290)
+    assert told["totals"] == {"parameters": 1370, "aside": 0, "macs": 4608 + 1280, "bytes": 5480}
     assert told["svg"].startswith("<svg ")
     assert " style=" not in told["svg"]
     assert network(site, "lenet5", (32, 32, 1))["ok"]  # a word of the zoo
+
+
+def test_both_sides_are_weighed_and_the_file_has_all(site: LabSite) -> None:
+    """A side classifier and running statistics are in the file; only the first counts as parameters, apart."""
+    told = network(site, "conv 1x5 4, bn, aux weight=0.3 ( gap, dense ), relu, dense")
+    assert told["layers"][0]["seen"] == [1, 5]
+    module = Network("conv 1x5 4, bn, aux weight=0.3 ( gap, dense ), relu, dense", input=(8, 8, 1), classes=10)
+    whole = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+    learned = sum(parameter.numel() for parameter in module.parameters())
+    assert told["totals"]["bytes"] == whole
+    assert told["totals"]["parameters"] + told["totals"]["aside"] == learned
+    assert told["totals"]["aside"] == 4 * 10 + 10
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import ConvscopeError
 from convscope.lab import judging, lessons, training, writing
 from convscope.lab.following import Log
+from convscope.lab.jobs import BUSY
 from convscope.lab.looking import Looking
 from convscope.lab.shelf import DEMO, Shelf
 from convscope.report.text import json_line
@@ -148,10 +149,11 @@ class Lab:
     # ---- a run as it goes on -----------------------------------------------------------------------------------------
 
     async def _events(self, request: Request) -> Response:
+        from starlette.concurrency import run_in_threadpool
         from starlette.responses import StreamingResponse
 
         id = _id(request)
-        path = self.shelf.path(id)
+        path = await run_in_threadpool(self.shelf.path, id)
         if path.is_file():
             raise Refused(404, f"{path.name} is a model file: there is no training to follow.")
         last = request.headers.get("last-event-id", "")
@@ -159,22 +161,28 @@ class Lab:
         return StreamingResponse(self._stream(id, path, after), media_type="text/event-stream")
 
     async def _stream(self, id: str, path: Path, after: int) -> AsyncIterator[str]:
-        """The lines of a run's log after line `after`, and its state at the start and whenever it changes."""
+        """The lines of a run's log after line `after`, its state at the start and whenever it changes, and an end where
+        nothing is to come."""
         from starlette.concurrency import run_in_threadpool
 
-        log, state = Log(path / "log.jsonl", after), ""
+        log, state, quiet = Log(path / "log.jsonl", after), "", 0
         loop = asyncio.get_running_loop()
         asked = said = -_SIGN
         while not self.closing:
             for number, line in await run_in_threadpool(log.news):
                 yield f"id: {number}\nevent: record\ndata: {line}\n\n"
-                said = loop.time()
+                said, quiet = loop.time(), 0
             if loop.time() - asked >= _STATE:
                 asked = loop.time()
-                now = json_line(await run_in_threadpool(self.shelf.model, id))
+                model = await run_in_threadpool(self.shelf.model, id)
+                now = json_line(model)
                 if now != state:
                     state, said = now, loop.time()
                     yield f"event: state\ndata: {now}\n\n"
+                quiet = 0 if model["state"] in BUSY else quiet + 1
+                if quiet > 1:  # the last lines have had their time
+                    yield "event: end\ndata:\n\n"
+                    return
             if loop.time() - said >= _SIGN:
                 said = loop.time()
                 yield ": still here\n\n"

@@ -1,5 +1,7 @@
 """What a lesson's task asks of a network, as data: one line such as `receptive_field of conv2 >= 9`.
 
+A kernel, a field and a map have two sides, and what is asked holds for both.
+
 Knows what can be asked (`QUANTITIES`), how a line is read, and whether it holds; says both in English and Chinese.
 Knows no file of lessons and no page.
 """
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from convscope.errors import ConvscopeError, unknown
 from convscope.network.shapes import Sizes, dilation_of
 from convscope.network.weigh import Weighed, totals, weigh
+from convscope.notation.kinds import KINDS
 from convscope.notation.tree import Layer
 from convscope.run import Epoch, Tested
 
@@ -51,12 +54,23 @@ class Untold(Exception):
         self.said = {"en": en, "zh": zh}
 
 
-def _layer(subject: Subject, label: str) -> Weighed:
+Sides = tuple[float, ...]
+"""What was measured: one number, or height and width."""
+
+
+def _layers(subject: Subject, of: str) -> list[Weighed]:
+    """The layers that `of LABEL`, `of every KIND` and `of last KIND` name, the network's own without any."""
+    which, _, kind = of.rpartition(" ")
+    found = [layer for layer in subject.layers if not layer.aux and layer.row.item.kind == kind]
+    if which:
+        if not found:
+            raise Untold(f"This network has no {kind}.", f"这个网络里没有 {kind}。")
+        return found if which == "every" else found[-1:]
     for layer in subject.layers:
-        if layer.row.item.name == label:
-            return layer
+        if layer.row.item.name == of:
+            return [layer]
     names = [layer.row.item.name for layer in subject.layers]
-    raise Untold(unknown("layer", label, names), f"没有叫 {label} 的层。这里有：{'、'.join(names)}。")
+    raise Untold(unknown("layer", of, names), f"没有叫 {of} 的层。这里有：{'、'.join(names)}。")
 
 
 def _maps(layer: Weighed) -> tuple[int, int, int]:
@@ -64,7 +78,7 @@ def _maps(layer: Weighed) -> tuple[int, int, int]:
     return (after[0], after[1], after[2]) if len(after) == 3 else (1, 1, after[-1])
 
 
-def _geometry(layer: Weighed, name: str) -> int:
+def _geometry(layer: Weighed, name: str) -> Sides:
     item = layer.row.item
     found = None
     if isinstance(item, Layer):
@@ -74,7 +88,7 @@ def _geometry(layer: Weighed, name: str) -> int:
         raise Untold(
             f"{label} slides no kernel, so it has no {name}.", f"{label} 没有滑动的卷积核，所以没有{_ZH[name]}。"
         )
-    return int(max(found))
+    return tuple(map(int, found))
 
 
 def _training(subject: Subject) -> Trained:
@@ -125,56 +139,61 @@ def _rise(subject: Subject) -> float:
 class Quantity:
     """One thing that can be asked.
 
-    about: what it is, for those who write lessons. of_layer: whether `of LABEL` follows; share: whether it is written
-    as a percentage; trained: whether it needs a training.
+    about: what it is, for those who write lessons. of_layer, of_network: how it is measured where `of LAYER` follows,
+    and where it is of the whole; share: whether it is written as a percentage; trained: whether it needs a training.
     """
 
     en: str
     zh: str
     about: str
-    measure: Callable[[Subject, str], float]
-    of_layer: bool = False
+    of_layer: Callable[[Weighed], Sides] | None = None
+    of_network: Callable[[Subject], float] | None = None
     share: bool = False
     trained: bool = False
+
+    def measure(self, subject: Subject, of: str) -> list[tuple[str, Sides]]:
+        """What was measured, beside the label of its layer, "" for the network's. Raises Untold."""
+        if self.of_network is not None:
+            return [("", (self.of_network(subject),))]
+        assert self.of_layer is not None
+        return [(layer.row.item.name, self.of_layer(layer)) for layer in _layers(subject, of)]
 
 
 _ZH = {"kernel": "卷积核", "stride": "步幅", "dilation": "空洞率"}
 
 
-def _of_kernel(name: str, about: str) -> Quantity:
-    return Quantity(f"the {name}", _ZH[name], about, lambda s, at: _geometry(_layer(s, at), name), of_layer=True)
+def _of_kernel(name: str) -> Quantity:
+    return Quantity(f"the {name}", _ZH[name], "height and width: both sides must hold", lambda at: _geometry(at, name))
 
 
 def _of_maps(axis: int, en: str, zh: str, about: str) -> Quantity:
-    return Quantity(en, zh, about, lambda s, at: _maps(_layer(s, at))[axis], of_layer=True)
+    return Quantity(en, zh, about, lambda at: (_maps(at)[axis],))
 
 
 def _of_training(en: str, zh: str, about: str, measure: Callable[[Subject], float], *, share: bool = True) -> Quantity:
-    return Quantity(en, zh, about, lambda s, _: measure(s), share=share, trained=True)
-
-
-def _seen(subject: Subject, label: str) -> int:
-    return max(axis.size for axis in _layer(subject, label).field)
+    return Quantity(en, zh, about, of_network=measure, share=share, trained=True)
 
 
 QUANTITIES: dict[str, Quantity] = {
     "receptive_field": Quantity(
-        "the receptive field", "感受野", "cells of the picture that a unit sees, its longer side",
-        _seen, of_layer=True),
-    "kernel": _of_kernel("kernel", "its longer side"),
-    "stride": _of_kernel("stride", "its longer side"),
-    "dilation": _of_kernel("dilation", "its longer side"),
+        "the receptive field", "感受野", "cells of the picture that a unit sees: both sides must hold",
+        lambda at: tuple(axis.size for axis in at.field)),
+    "kernel": _of_kernel("kernel"),
+    "stride": _of_kernel("stride"),
+    "dilation": _of_kernel("dilation"),
+    "size": Quantity("the size of the maps", "特征图的大小", "height and width of the maps that leave a layer: both "
+                     "sides must hold; 1 for units", lambda at: _maps(at)[:2]),
     "height": _of_maps(0, "the height", "高度", "rows of the maps that leave a layer; 1 for units"),
     "width": _of_maps(1, "the width", "宽度", "columns of the maps that leave a layer; 1 for units"),
     "maps": _of_maps(2, "the number of maps", "特征图数", "maps, or units, that leave a layer"),
     "parameters of": Quantity("the number of parameters", "参数量", "weights and biases of one layer",
-                              lambda s, at: _layer(s, at).parameters, of_layer=True),
+                              lambda at: (at.parameters,)),
     "multiply_adds of": Quantity("the number of multiply-adds", "乘加次数", "products of one layer, for one picture",
-                                 lambda s, at: _layer(s, at).multiply_adds, of_layer=True),
+                                 lambda at: (at.multiply_adds,)),
     "parameters": Quantity("the number of parameters", "参数量", "weights and biases of the network",
-                           lambda s, _: totals(s.sizes, s.layers, aux=False).parameters),
+                           of_network=lambda s: totals(s.sizes, s.layers, aux=False).parameters),
     "multiply_adds": Quantity("the number of multiply-adds", "乘加次数", "products for one picture",
-                              lambda s, _: totals(s.sizes, s.layers, aux=False).multiply_adds),
+                              of_network=lambda s: totals(s.sizes, s.layers, aux=False).multiply_adds),
     "test accuracy": _of_training(
         "test accuracy", "测试准确率", "share of the test pictures that are called right", _test_accuracy),
     "validation accuracy": _of_training(
@@ -215,7 +234,8 @@ _VALUE = re.compile(
 
 @dataclass(frozen=True)
 class Check:
-    """One line of a task. of_start: whether `value` is a factor of what the lesson's own network has there."""
+    """One line of a task. label: what follows `of`; of_start: whether `value` is a factor of what the lesson's own
+    network has there."""
 
     line: str
     name: str
@@ -228,24 +248,32 @@ class Check:
     def quantity(self) -> Quantity:
         return QUANTITIES[self.name]
 
-    def wanted(self, start: Subject | None) -> float:
-        """The number that is asked for."""
+    def _wanted(self, start: Subject | None, sides: int) -> Sides:
+        """What is asked for of each side."""
         if not self.of_start:
-            return self.value
+            return (self.value,) * sides
         assert start is not None
-        return self.value * self.quantity.measure(start, self.label)
+        return tuple(self.value * side for side in self.quantity.measure(start, self.label)[0][1])
 
     def holds(self, subject: Subject, start: Subject | None) -> tuple[bool, Said]:
-        """Whether the network does what is asked, and both numbers in words."""
+        """Whether the network does what is asked, and the numbers in words: those of the first layer that doesn't."""
+        said: Said = {}
         try:
-            found, wanted = self.quantity.measure(subject, self.label), self.wanted(start)
+            for label, found in self.quantity.measure(subject, self.label):
+                holds, said = self._told(label, found, self._wanted(start, len(found)))
+                if not holds:
+                    return False, said
         except Untold as untold:
             return False, untold.said
+        return True, said
+
+    def _told(self, label: str, found: Sides, wanted: Sides) -> tuple[bool, Said]:
         what, (compare, en, zh) = self.quantity, RELATIONS[self.relation]
-        found, wanted = round(found, 9), round(wanted, 9)  # 0.98 of 50 pictures is 0.98
-        of = (f" of {self.label}", f"{self.label} 的") if self.label else ("", "")
-        here, there = _written(found, what.share), _written(wanted, what.share)
-        return compare(found, wanted), {
+        holds = all(compare(round(one, 9), round(other, 9))  # 0.98 of 50 pictures is 0.98
+                    for one, other in zip(found, wanted, strict=True))  # fmt: skip
+        of = (f" of {label}", f"{label} 的") if label else ("", "")
+        here, there = (" x ".join(_written(side, what.share) for side in sides) for sides in (found, wanted))
+        return holds, {
             "en": f"{what.en[0].upper()}{what.en[1:]}{of[0]} is {here}; {en} {there} is asked for.",
             "zh": f"{of[1]}{what.zh}是 {here}；要求{zh} {there}。",
         }
@@ -254,7 +282,9 @@ class Check:
 def _written(number: float, share: bool) -> str:
     if share:
         return f"{100 * number:.2f}".rstrip("0").rstrip(".") + " %"
-    return f"{number:,.0f}".replace(",", " ") if number == round(number) else f"{number:.4g}"
+    if abs(number) < 1000 and number != round(number):
+        return f"{number:.4g}"
+    return f"{number:,.{0 if number == round(number) else 1}f}".replace(",", " ")
 
 
 def read(line: str, where: str) -> Check:
@@ -272,9 +302,10 @@ def read(line: str, where: str) -> Check:
     if name not in QUANTITIES:
         raise ConvscopeError(f"{where}: {unknown('quantity', name, QUANTITIES)}")
     quantity = QUANTITIES[name]
-    if quantity.of_layer != bool(label):
+    if (quantity.of_layer is not None) != bool(label):
         must = f"is of one layer: write '{name} of conv1 ...'" if quantity.of_layer else "is of the whole network"
         raise ConvscopeError(f"{where}: {name} {must}. Got {line!r}.")
+    _refuse_no_layer(label, line, where)
     value = _VALUE.fullmatch(found["value"].strip())
     if not value or (value["percent"] and not quantity.share):
         sort = "a number or a percentage" if quantity.share else "a number"
@@ -293,3 +324,15 @@ def read(line: str, where: str) -> Check:
     if quantity.share and number > 1:
         raise ConvscopeError(f"{where}: a share must be at most 1, or 100 %. Got {found['value']!r} in {line!r}.")
     return Check(line, name, label, found["relation"], number, False)
+
+
+def _refuse_no_layer(label: str, line: str, where: str) -> None:
+    """`of LABEL`, `of every KIND` and `of last KIND` name layers; KIND must be one that there is."""
+    words = label.split(" ")
+    if len(words) > 1 and (len(words) > 2 or words[0] not in ("every", "last")):
+        raise ConvscopeError(
+            f"{where}: a layer must be a label, or every or last and a kind: conv2, every conv, last conv. "
+            f"Got {line!r}."
+        )
+    if len(words) == 2 and words[1] not in KINDS:
+        raise ConvscopeError(f"{where}: {unknown('kind of layer', words[1], KINDS)}")

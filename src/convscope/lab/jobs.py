@@ -27,6 +27,8 @@ _LOOK = 0.2  # seconds between two looks at what goes on
 _END = 15.0  # seconds in which a child that was asked to stop should have saved and gone
 _FRESH = 20.0  # a log that was written to so many seconds ago is still being written
 NOTES = ".lab"
+BUSY = ("training", "waiting")
+"""States in which more of a run is to come."""
 
 
 @dataclass(frozen=True)

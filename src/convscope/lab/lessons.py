@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from convscope import files
+from convscope.data.known import KNOWN
 from convscope.errors import ConvscopeError, nearest, unknown
-from convscope.lab.checks import Check, Said, Subject, Trained, read
-from convscope.network.shapes import NetworkError, resolve
+from convscope.lab.checks import Check, Said, Subject, Trained, Untold, read
+from convscope.lab.training import LONGEST, MOST_EPOCHS
+from convscope.network.shapes import NetworkError, check_end, resolve
 from convscope.network.source import named
 from convscope.notation import NotationError, parse, write_out
 from convscope.run import Run
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 LANGUAGES = ("en", "zh")
+VIEWS = ("write", "try", "judge")
 
 
 @dataclass(frozen=True)
@@ -111,23 +114,40 @@ def check(
     task, start = tasks[task_id]
     trained = None
     if task.kind == "trained" and run is not None:
+        if start is not None and run.recipe.get("data") != start.data:
+            return _not_yet(f"This task is of {start.data}; the network at the top of the page was trained on "
+                            f"{run.recipe.get('data')}. Choose another, or train one on {start.data}.",
+                            f"这一题用的是 {start.data}；页面上方选的网络是用 {run.recipe.get('data')} 训练的。"
+                            f"请另选一个，或用 {start.data} 训练一个。")  # fmt: skip
         text, input = _trained_network(run, text, input)
         trained = Trained(tuple(run.epochs), run.test)
     try:
         subject = Subject.of(resolve(write_out(parse(named(text))), input, classes), trained)
     except ConvscopeError as fault:
-        why = fault.what if isinstance(fault, NotationError) else str(fault).splitlines()[0]
-        if isinstance(fault, NetworkError) and fault.wrong:
-            why = fault.wrong
-        sentence = {"en": f"The network can't be built yet: {why}", "zh": f"这个网络还不能搭建：{why}"}
-        return {"passed": False, "sentence": sentence, "checks": []}
-    first = None if start is None else Subject.of(resolve(write_out(parse(start.network)), input, classes))
+        return _not_yet(f"The network can't be built yet: {_why(fault)}", f"这个网络还不能搭建：{_why(fault)}")
+    try:
+        first = None if start is None else Subject.of(resolve(write_out(parse(start.network)), input, classes))
+    except ConvscopeError as fault:
+        return _not_yet(f"The network that this task begins with can't be built for these pictures: {_why(fault)}",
+                        f"这一题开始时的网络不适合这些图片：{_why(fault)}")  # fmt: skip
     judged = []
     for each in task.checks:
         passed, said = each.holds(subject, first)
         judged.append({"line": each.line, "passed": passed, "sentence": said})
     failed = [each for each in judged if not each["passed"]]
     return {"passed": not failed, "sentence": (failed or judged)[0]["sentence"], "checks": judged}
+
+
+def _not_yet(en: str, zh: str) -> dict[str, Any]:
+    """What is said where nothing can be measured."""
+    return {"passed": False, "sentence": {"en": en, "zh": zh}, "checks": []}
+
+
+def _why(fault: ConvscopeError) -> str:
+    """A network's fault in one line."""
+    if isinstance(fault, NotationError):
+        return fault.what
+    return fault.wrong if isinstance(fault, NetworkError) and fault.wrong else str(fault).splitlines()[0]
 
 
 def _trained_network(run: Run, text: str, input: tuple[int, int, int]) -> tuple[str, tuple[int, int, int]]:
@@ -182,10 +202,24 @@ def _refuse_twins(lesson: Lesson, where: str) -> None:
         if ids.count(id_) > 1:
             raise ConvscopeError(f"{where}: each task must have an id of its own. {id_!r} stands twice.")
     for task, start in lesson.tasks().values():
-        if start is None and any(check.of_start for check in task.checks):
+        compared = [check for check in task.checks if check.of_start]
+        if start is None and compared:
             raise ConvscopeError(
                 f"{where}: the task {task.id!r} compares with the start; no step up to it has one. Add [step.start]."
             )
+        for check in compared:
+            assert start is not None
+            _refuse_unmeasured(check, start, f"{where}, the task {task.id!r}")
+
+
+def _refuse_unmeasured(check: Check, start: Start, where: str) -> None:
+    """What is compared with the start must be there in it."""
+    entry = KNOWN[start.data]
+    subject = Subject.of(resolve(write_out(parse(start.network)), entry.size, len(entry.classes)))
+    try:
+        check.quantity.measure(subject, check.label)
+    except Untold as untold:
+        raise ConvscopeError(f"{where}: {check.line!r} can't be measured of the start. {untold}") from untold
 
 
 def _step(value: object, where: str) -> Step:
@@ -213,18 +247,43 @@ def _start(table: dict[str, Any], where: str) -> Start:
     network = table["network"]
     if not isinstance(network, str):
         raise ConvscopeError(f"{where}: network must be text in the notation. Got {network!r:.40}.")
-    try:
-        write_out(parse(network))
-    except ConvscopeError as fault:
-        raise ConvscopeError(f"{where}: the network must be one. {fault}") from fault
     data = table.get("data", "digits")
-    if not isinstance(data, str):
-        raise ConvscopeError(f"{where}: data must be the name of a data set, such as 'digits'. Got {data!r}.")
-    return Start(network.strip(), data, _table(table.get("train", {}), f"{where}, train"))
+    if data not in KNOWN:
+        raise ConvscopeError(f"{where}: {unknown('data set', str(data), KNOWN)}")
+    entry = KNOWN[data]
+    try:
+        check_end(resolve(write_out(parse(network)), entry.size, len(entry.classes)), len(entry.classes))
+    except ConvscopeError as fault:
+        raise ConvscopeError(f"{where}: the network must be one that can be built for {data}. {_why(fault)}") from fault
+    return Start(network.strip(), data, _train(_table(table.get("train", {}), f"{where}, train"), f"{where}, train"))
+
+
+def _train(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """What fills in the fields of Write."""
+    _keys(table, where, needed=(), allowed=("epochs", "budget", "augment"))
+    if len(table.keys() & {"epochs", "budget"}) == 2:
+        raise ConvscopeError(f"{where}: must have one of epochs and budget. Remove one.")
+    epochs, budget, augment = table.get("epochs", 1), table.get("budget", 1), table.get("augment", True)
+    if type(epochs) is not int or not 1 <= epochs <= MOST_EPOCHS:
+        raise ConvscopeError(f"{where}: epochs must be a whole number from 1 to {MOST_EPOCHS}. Got {epochs!r:.40}.")
+    if type(budget) is not int or not 1 <= budget <= LONGEST:
+        raise ConvscopeError(f"{where}: budget must be whole seconds from 1 to {LONGEST:.0f}. Got {budget!r:.40}.")
+    if not isinstance(augment, bool):
+        raise ConvscopeError(f"{where}: augment must be true or false. Got {augment!r:.40}.")
+    return table
 
 
 def _look(table: dict[str, Any], where: str) -> dict[str, str]:
     _keys(table, where, needed=("view",), allowed=("layer", "data", "index"))
+    if table["view"] not in VIEWS:
+        raise ConvscopeError(f"{where}: {unknown('view', str(table['view']), VIEWS)}")
+    if "data" in table and table["data"] not in KNOWN:
+        raise ConvscopeError(f"{where}: {unknown('data set', str(table['data']), KNOWN)}")
+    index, layer = table.get("index", 0), table.get("layer", "conv1")
+    if type(index) is not int or index < 0:
+        raise ConvscopeError(f"{where}: index must be a row of the data set, from 0. Got {index!r:.40}.")
+    if not isinstance(layer, str):
+        raise ConvscopeError(f"{where}: layer must be a label, such as 'conv1'. Got {layer!r:.40}.")
     return {name: str(value) for name, value in table.items()}
 
 

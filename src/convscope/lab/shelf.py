@@ -160,7 +160,7 @@ class Shelf:
         return {
             **_NOTHING, "name": path.name, "text": brief_of(network.text) if isinstance(network, Network) else "",
             "data": data_id(str(classifier.score.get("data", ""))), "classes": list(classifier.classes),
-            "input": [*of.input_size, of.channels], "manner": of.manner or "", "state": "done",
+            "input": [*of.input_size, of.channels], "manner": of.manner or "", "state": "done", "file": True,
             "score": _score(k, n) if isinstance(k, int) and isinstance(n, int) and n else None,
         }  # fmt: skip
 
@@ -259,7 +259,7 @@ class Shelf:
 
 _NOTHING: dict[str, Any] = {
     "name": "", "text": "", "data": "", "classes": [], "input": [], "manner": "", "score": None, "state": "done",
-    "why": "", "moments": [],
+    "why": "", "moments": [], "file": False,
 }  # fmt: skip
 """A model of which nothing is known."""
 

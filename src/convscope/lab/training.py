@@ -15,6 +15,7 @@ from convscope.network.source import named
 from convscope.notation import canonical, parse, write_out
 
 LONGEST = 24 * 3600.0  # seconds of a training that the page may ask for
+MOST_EPOCHS = 10_000
 
 
 def train(shelf: Shelf, body: dict[str, Any]) -> str:
@@ -61,8 +62,8 @@ def _length(body: dict[str, Any]) -> list[str]:
     if (budget is None) == (epochs is None):
         raise ConvscopeError("a training must have one of budget, in seconds, and epochs. Give one of them.")
     if epochs is not None:
-        if type(epochs) is not int or not 1 <= epochs <= 10_000:
-            raise ConvscopeError(f"epochs must be a whole number from 1 to 10000. Got {epochs!r:.40}.")
+        if type(epochs) is not int or not 1 <= epochs <= MOST_EPOCHS:
+            raise ConvscopeError(f"epochs must be a whole number from 1 to {MOST_EPOCHS}. Got {epochs!r:.40}.")
         return ["--epochs", str(epochs)]
     number = isinstance(budget, int | float) and not isinstance(budget, bool) and math.isfinite(budget)
     if not number or not isinstance(budget, int | float) or not 1 <= budget <= LONGEST:

@@ -17,7 +17,8 @@ from convscope.errors import ConvscopeError
 from convscope.explain.trace.words import text as words
 from convscope.lab import pictures
 from convscope.network.compose import draw
-from convscope.network.shapes import NetworkError, check_end, resolve
+from convscope.network.cost import state
+from convscope.network.shapes import NetworkError, check_end, numbers, resolve
 from convscope.network.source import named, text_of_zoo, zoo
 from convscope.network.weigh import totals, weigh
 from convscope.notation import NotationError, brief, canonical, parse, write_out
@@ -121,7 +122,7 @@ def network(body: dict[str, Any]) -> dict[str, Any]:
     except ConvscopeError as error:
         return {"ok": False, "faults": [_fault(1, 1, max(1, len(given)), str(error))]}
     layers = weigh(sizes)
-    total = totals(sizes, layers, aux=False)
+    total, aside = totals(sizes, layers, aux=False), totals(sizes, layers, aux=True)
     return {
         "ok": True,
         "canonical": canonical(tree),
@@ -129,10 +130,11 @@ def network(body: dict[str, Any]) -> dict[str, Any]:
         "layers": [
             {"label": layer.row.item.name, "kind": layer.row.item.kind, "text": words(layer.row.item),
              "out": list(layer.row.after), "parameters": layer.parameters, "macs": layer.multiply_adds,
-             "seen": max(axis.size for axis in layer.field), "line": layer.row.item.place.line, "aux": layer.aux}
+             "seen": [axis.size for axis in layer.field], "line": layer.row.item.place.line, "aux": layer.aux}
             for layer in layers
         ],
-        "totals": {"parameters": total.parameters, "macs": total.multiply_adds, "bytes": 4 * total.parameters},
+        "totals": {"parameters": total.parameters, "aside": aside.parameters, "macs": total.multiply_adds,
+                   "bytes": 4 * sum(map(numbers, state(sizes).values()))},
         "svg": to_svg(draw(sizes, "network")).partition("\n")[2],
     }  # fmt: skip
 

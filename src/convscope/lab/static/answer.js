@@ -1,6 +1,7 @@
 /** What the network says: the class it names, and every class's probability as a bar. */
 
 import { el } from "./dom.js";
+import { percent } from "./numbers.js";
 
 const MOST = 12; // more classes than this: the likeliest of them alone
 
@@ -53,5 +54,3 @@ export function answer(context) {
     },
   };
 }
-
-const percent = (share) => `${(100 * share).toFixed(1)} %`;

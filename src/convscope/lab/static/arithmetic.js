@@ -146,7 +146,8 @@ function windows(trace, tools, element) {
   return stops;
 }
 
-const titled = (text, element) => el("div", { class: "titled" }, el("span", { class: "caption", text }), element);
+/** A grid below its name. */
+export const titled = (text, element) => el("div", { class: "titled" }, el("span", { class: "caption", text }), element);
 
 function single(trace, tools, element) {
   const [term] = trace.terms;

@@ -3,7 +3,7 @@
 import { chart } from "./chart.js";
 import { button, el, newest } from "./dom.js";
 import { asWhere } from "./state.js";
-import { sig } from "./numbers.js";
+import { sig, weights } from "./numbers.js";
 import { bytes, colours, onTheme, paintPicture } from "./paint.js";
 
 const METHODS = ["gradcam", "integrated-gradients", "occlusion"];
@@ -19,7 +19,7 @@ export function attributing(context) {
   const mark = el("p", { class: "mark" }), layer = el("p", { class: "quiet" }), checks = el("ul", { class: "checks" }), fault = el("p", { class: "fault", hidden: true });
   const element = el("section", { class: "why", "aria-label": t("why.title"), hidden: true }, el("h2", { text: t("why.title") }), el("p", { class: "note", text: t("why.why") }),
     el("div", { class: "row" }, el("label", { class: "field" }, t("why.method"), method), el("label", { class: "field" }, t("why.class"), target),
-      button(t("why.try"), () => go({ view: "try", where: last[2] }), { class: "plain" })), fault,
+      button(t("why.try"), () => go({ view: "try", where: last[1], moment: null }), { class: "plain" })), fault,
     el("div", { class: "why-body" }, el("figure", {}, picture, el("figcaption", { text: t("why.picture") })), el("figure", {}, map, el("figcaption", {}, t("why.map"), " ",
       el("span", { class: "key for", text: t("why.for") }), " ", el("span", { class: "key against", text: t("why.against") }))),
       el("div", { class: "verdict" }, mark, layer, checks)));
@@ -64,8 +64,8 @@ export function attributing(context) {
         { name: "", kind: "validation", points: check.curve.map(([x, y]) => ({ x, y })) }], { label: t("why.curve", { name: t(`check.${check.name}`) }), percent: true, upto: 1, share: true, small: true }) : null)));
   }
 
-  function show(model, state, where) {
-    last = [model, state, where];
+  function show(model, where) {
+    last = [model, where];
     const there = model ? asWhere(where) : null;
     element.hidden = !there;
     if (!there) return;
@@ -73,11 +73,11 @@ export function attributing(context) {
       target.dataset.of = model.classes.join();
       target.replaceChildren(el("option", { value: "", text: t("why.its_own") }), ...model.classes.map((name, at) => el("option", { value: String(at), text: name })));
     }
-    const now = [model.id, state.moment, where, method.value, target.value].join(" ");
+    const now = [weights(model), where, method.value, target.value].join(" ");
     if (now === key) return;
     key = now;
     element.classList.add("asking");
-    ask({ model: model.id, moment: state.moment ? Number(state.moment) : null, where: there, method: method.value, label: null, target: target.value === "" ? null : Number(target.value) });
+    ask({ model: model.id, moment: null, where: there, method: method.value, label: null, target: target.value === "" ? null : Number(target.value) });
   }
 
   return { element, show, stop: end };

@@ -82,6 +82,11 @@ export function augmenting(context, source) {
       tell();
       show();
     },
-    stop() {},
+    /** What `put` brings back: the settings, and the data set that they are for. */
+    kept: () => ({ own, settings, touched }),
+    put(kept) {
+      ({ own, settings, touched } = kept);
+      tell();
+    },
   };
 }

@@ -1,6 +1,6 @@
 /** One number backward: where its gradient comes from, which weights it moves, what it hands on to what it read. */
 
-import { grid, isWindow, slices } from "./arithmetic.js";
+import { grid, isWindow, slices, titled } from "./arithmetic.js";
 import { button, el } from "./dom.js";
 import { factor, long, sig, sign, spot } from "./numbers.js";
 
@@ -109,7 +109,6 @@ function moves(trace, tools, element) {
 }
 
 const size = (moves_) => moves_.reduce((sum, move) => sum + Math.abs(move.part), 0);
-const titled = (text, element) => el("div", { class: "titled" }, el("span", { class: "caption", text }), element);
 
 /** What each cell that was read gets of this one: its slope times the gradient. */
 function hands(trace, tools, element) {

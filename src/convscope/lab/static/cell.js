@@ -24,10 +24,10 @@ export function panel(context, maps) {
   const value = el("output", { class: "cell-value" });
   const fault = el("p", { class: "quiet", hidden: true });
   const content = el("div", { class: "cell-content" });
-  const ways = ["forward", "backward"].map((way) => button(t(`cell.${way}`), () => turn(way), { role: "tab" }));
+  const ways = ["forward", "backward"].map((way) => button(t(`cell.${way}`), () => turn(way), { "aria-pressed": "false" }));
   const target = el("select", { id: "cell-target", on: { change: () => ask() } });
   const wanted = el("label", { class: "target", for: "cell-target" }, el("span", { text: t("cell.target") }), target);
-  const controls = el("div", { class: "cell-controls" }, el("div", { class: "ways", role: "tablist" }, ...ways), wanted);
+  const controls = el("div", { class: "cell-controls" }, el("div", { class: "ways", role: "group" }, ...ways), wanted);
   const worked = el("div", { class: "cell-worked" }, controls, play.element, content, fault);
   const element = el("section", { class: "cell", hidden: true, "aria-label": t("cell.forward") },
     el("div", { class: "cell-head" }, el("div", {}, title, el("p", {}, text)), value,
@@ -84,7 +84,7 @@ export function panel(context, maps) {
 
   function render(at = null) {
     const tools = { t, lang: context.lang, to, classes: look?.classes || [] };
-    ways.forEach((tab, turn_) => tab.setAttribute("aria-selected", String((turn_ ? "backward" : "forward") === way)));
+    ways.forEach((tab, turn_) => tab.setAttribute("aria-pressed", String((turn_ ? "backward" : "forward") === way)));
     wanted.hidden = way === "forward" && label_ !== "loss";
     const { element: shown, stops } = (way === "forward" ? forward : backward)(trace, tools);
     content.replaceChildren(shown);

@@ -49,3 +49,12 @@ export function newest(ask, show, fail) {
 
 /** How to scroll: at once for those who asked for less motion. */
 export const gently = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
+
+/** Puts new elements in place of the old ones only where they differ, so that focus and open menus stay. */
+export function renew(box, wanted) {
+  const differs = box.children.length !== wanted.length || wanted.some((each, i) => each.outerHTML !== box.children[i].outerHTML);
+  if (!differs) return;
+  const focus = [...box.children].findIndex((each) => each.contains(document.activeElement));
+  box.replaceChildren(...wanted);
+  if (focus >= 0 && wanted[focus]) (wanted[focus].querySelector("select, button, a") || wanted[focus]).focus();
+}

@@ -1,7 +1,8 @@
 /** Kernels and maps of a run at one of its moments, with a slider from the first weights to the last. */
 
 import { button, el, newest } from "./dom.js";
-import { bytes, colours, onTheme, paint, paintPicture, tiles } from "./paint.js";
+import { weights } from "./numbers.js";
+import { bytes, onTheme, paintLayer, paintPicture } from "./paint.js";
 
 const MOST = 192; // kernels drawn at once
 const BEAT = 220; // milliseconds a moment lasts while it plays
@@ -21,31 +22,34 @@ export function forming(context) {
   const element = el("div", { class: "forming", hidden: true },
     el("div", { class: "row scrub" }, play, slider, told, el("label", { class: "field-line" }, t("watch.of"), layers)),
     el("div", { class: "formed" }, kernelBox, mapBox));
-  let key = "", wanted = "", timer = 0, drawn = null;
+  let key = "", wanted = "", timer = 0, drawn = {};
 
-  const askKernels = newest((what) => api.post("/api/kernels", what), (found) => { drawn = { ...drawn, kernels: found }; draw(); }, quiet);
-  const askMaps = newest((what) => api.post("/api/look", what), (found) => { drawn = { ...drawn, look: found }; draw(); }, quiet);
+  const askKernels = newest((what) => api.post("/api/kernels", what), (found, what) => took("kernels", found, what), quiet);
+  const askMaps = newest((what) => api.post("/api/look", what), (found, what) => took("look", found, what), quiet);
   const endTheme = onTheme(() => draw());
 
   function quiet() { /* weights that aren't there yet: the next moment asks again */ }
 
+  /** An answer counts as long as its question is the one that stands. */
+  function took(part, found, { model, of }) {
+    if (model !== drawn.model || of !== wanted) return;
+    drawn[part] = found;
+    draw();
+  }
+
   function draw() {
-    if (drawn?.kernels) {
-      const { shape, low, high, values } = drawn.kernels;
-      const [m, c, h, w] = shape, count = Math.min(m * c, MOST);
-      const lie = tiles([count, h, w], 520, false);
-      paint(kernels, bytes(values).subarray(0, count * h * w), lie, colours(low, high));
-      kernels.style.setProperty("--wide", `${Math.round(lie.width * lie.shrink)}px`);
+    const { kernels: weighed, look } = drawn, layer = look?.layers[0];
+    kernelBox.hidden = !weighed;
+    if (weighed) {
+      const { shape: [m, c, h, w], low, high, values } = weighed, count = Math.min(m * c, MOST);
+      paintLayer(kernels, { shape: [count, h, w], low, high, values: bytes(values).subarray(0, count * h * w) });
       kernels.setAttribute("aria-label", t("watch.kernels_of", { label: wanted, count, all: m * c, shape: `${h} × ${w}` }));
     }
-    const layer = drawn?.look?.layers[0];
     mapBox.hidden = !layer?.values;
     if (layer?.values) {
-      const lie = tiles(layer.shape, 520, false);
-      paint(maps, bytes(layer.values), lie, colours(layer.low, layer.high));
-      maps.style.setProperty("--wide", `${Math.round(lie.width * lie.shrink)}px`);
+      paintLayer(maps, layer);
       maps.setAttribute("aria-label", t("watch.maps_of", { label: layer.label, shape: layer.shape.join(" × ") }));
-      paintPicture(picture, drawn.look.input, 1);
+      paintPicture(picture, look.input, 1);
     }
   }
 
@@ -82,42 +86,45 @@ export function forming(context) {
     slider.parentElement.classList.toggle("single", model.moments.length < 2);
     const moment = model.moments[at];
     told.textContent = moment
-      ? t("watch.epoch", { epoch: Number(moment.epoch.toFixed(1)) }) + (moment.accuracy === null ? "" : ` · ${(100 * moment.accuracy).toFixed(1)} %`)
+      ? t(moment.accuracy === null ? "watch.epoch" : "watch.epoch_score", { epoch: Number(moment.epoch.toFixed(1)), share: (100 * moment.accuracy).toFixed(1) })
       : t(ended && model.state === "done" ? "watch.end_of" : "watch.newest");
     slider.setAttribute("aria-valuetext", told.textContent);
     ask(model, moment);
   }
 
   async function ask(model, moment) {
-    const now = `${model.id} ${moment ? moment.number : `last ${model.moments.length} ${model.state}`} ${wanted}`;
-    if (now === key) return;
-    key = now;
-    const labels = await convolutions(model);
-    if (!labels.length) {
-      element.hidden = true;
-      return;
-    }
+    const now = () => `${moment ? `${model.id} ${moment.number}` : weights(model)} ${wanted}`;
+    if (now() === key) return;
+    const mine = key = now();
+    const all = await layersOf(model);
+    if (key !== mine) return; // another was chosen meanwhile
+    element.hidden = !all.length;
+    if (!all.length) return;
+    const labels = all.map((each) => each.label);
     if (!labels.includes(wanted)) wanted = labels[0];
     if (layers.dataset.of !== labels.join()) {
       layers.dataset.of = labels.join();
       layers.replaceChildren(...labels.map((label) => el("option", { value: label, text: label })));
-      layers.value = wanted;
     }
-    key = `${model.id} ${moment ? moment.number : `last ${model.moments.length} ${model.state}`} ${wanted}`;
+    layers.value = wanted;
+    const asked = key = now();
+    if (drawn.model !== model.id || drawn.of !== wanted) drawn = { model: model.id, of: wanted };
     const what = { model: model.id, moment: moment ? moment.number : null };
-    askKernels({ ...what, label: wanted });
+    if (all.find((each) => each.label === wanted).kind === "conv") askKernels({ ...what, label: wanted, of: wanted });
     const index = await firstPicture(model);
-    if (index !== null) askMaps({ ...what, where: { data: model.data, index }, layers: [wanted] });
+    if (index !== null && key === asked) askMaps({ ...what, where: { data: model.data, index }, layers: [wanted], of: wanted });
   }
 
   const known = new Map(), firsts = new Map();
 
-  /** The labels of a model's convolutions, out of its text. */
-  async function convolutions(model) {
+  /** The convolutions of a model, out of its text; of one without, the layers that learn. */
+  async function layersOf(model) {
     if (!known.has(model.id)) {
       const found = await api.post("/api/network", { text: model.text, input: model.input, classes: model.classes.length }).catch(() => null);
       if (!found?.ok) return [];
-      known.set(model.id, found.layers.filter((layer) => layer.kind === "conv").map((layer) => layer.label));
+      const of = (holds) => found.layers.filter((layer) => !layer.aux && holds(layer));
+      const convolutions = of((layer) => layer.kind === "conv");
+      known.set(model.id, convolutions.length ? convolutions : of((layer) => layer.parameters));
     }
     return known.get(model.id);
   }

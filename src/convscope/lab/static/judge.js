@@ -3,10 +3,9 @@
 import { answer } from "./answer.js";
 import { attributing } from "./attribution.js";
 import { button, el, gently, newest } from "./dom.js";
-import { bytes, colours, onTheme, paint, paintPicture, tiles } from "./paint.js";
+import { percent, weights } from "./numbers.js";
+import { onTheme, paintLayer, paintPicture } from "./paint.js";
 import { asWhere } from "./state.js";
-
-const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
 /** @param {HTMLElement} root */
 export function mount(root, context) {
@@ -88,8 +87,8 @@ export function mount(root, context) {
     const state = context.state(), model = context.model();
     const where = state.where || (first !== null && model ? `${model.data}:${first}` : "");
     for (const each of page.querySelectorAll(".shot")) each.setAttribute("aria-current", String(where === `${model?.data}:${each.dataset.index}`));
-    why.show(model, state, where);
-    beside.show(model, state, where);
+    why.show(model, where);
+    beside.show(model, where);
   }
 
   function update() {
@@ -127,9 +126,7 @@ function comparing(context) {
       const own = found?.layers.find((each) => each.label === layer.value);
       canvas.hidden = !own?.values;
       if (!own?.values) return;
-      const lie = tiles(own.shape, 520, false);
-      paint(canvas, bytes(own.values), lie, colours(own.low, own.high));
-      canvas.style.setProperty("--wide", `${Math.round(lie.width * lie.shrink)}px`);
+      paintLayer(canvas, own);
       canvas.setAttribute("aria-label", t("watch.maps_of", { label: own.label, shape: own.shape.join(" × ") }));
     }
     return {
@@ -147,8 +144,8 @@ function comparing(context) {
     };
   }
 
-  function show(model, state, where) {
-    last = [model, state, where];
+  function show(model, where) {
+    last = [model, where];
     const there = model ? asWhere(where) : null;
     const others = context.models().filter((each) => each.id !== model?.id && each.state === "done" && same(each, model));
     element.hidden = !there || !others.length;
@@ -160,10 +157,10 @@ function comparing(context) {
     }
     choice.value = other;
     sides[0].name.textContent = model.name;
-    const now = `${model.id} ${other} ${where} ${state.moment}`;
+    const now = `${weights(model)} ${other} ${where}`;
     if (now === key) return;
     key = now;
-    sides[0].ask({ model: model.id, moment: state.moment ? Number(state.moment) : null, where: there, layers: null });
+    sides[0].ask({ model: model.id, moment: null, where: there, layers: null });
     sides[1].ask({ model: other, moment: null, where: there, layers: null });
   }
 

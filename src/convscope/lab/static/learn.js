@@ -1,6 +1,6 @@
 /** Learn: lessons whose tasks the lab checks on the reader's own network. Where the reader works on one, a ribbon stays. */
 
-import { button, el } from "./dom.js";
+import { button, el, renew } from "./dom.js";
 
 const read = () => { try { return JSON.parse(localStorage.getItem("convscope-solved") || "[]"); } catch { return []; } };
 
@@ -77,7 +77,7 @@ export function mount(root, context) {
 
   function menu(chosen) {
     const solved = read();
-    list.replaceChildren(...start.lessons.map((each) => el("li", {}, el("a", {
+    renew(list, start.lessons.map((each) => el("li", {}, el("a", {
       href: `#view=learn&lesson=${each.id}`, "aria-current": each.id === chosen ? "true" : null,
       on: { click: (event) => { event.preventDefault(); go({ lesson: each.id, step: null }); } },
     }, el("span", { text: said(context, each.title) }), el("small", { class: "quiet", text: progress(each.id, solved) })))));
@@ -101,17 +101,19 @@ export function mount(root, context) {
     }
     if (shown !== key) return;
     const at = Math.min(number, found.steps.length - 1), step = found.steps[at];
+    const turned = document.activeElement?.dataset.turn;
     const actions = el("div", { class: "row" },
       step.start ? button(t("learn.load"), () => go({ view: "write", net: step.start.network, data: step.start.data, lesson: id, step: at, ...training(step.start.train) })) : null,
-      step.look ? button(t("learn.look"), () => go({ lesson: id, step: at, ...step.look, where: null })) : null);
+      step.look ? button(t("learn.look", { view: t(`tab.${step.look.view}`) }), () => go({ lesson: id, step: at, ...step.look, where: null })) : null);
     const turns = el("div", { class: "row turns" },
-      button(t("learn.back"), () => go({ step: at - 1 }), { disabled: at === 0 }),
+      button(t("learn.back"), () => go({ step: at - 1 }), { disabled: at === 0, "data-turn": "back" }),
       el("span", { class: "dots", "aria-hidden": "true" }, ...found.steps.map((_, i) => el("i", { class: i === at ? "here" : null }))),
       el("span", { class: "quiet", text: t("learn.step", { step: at + 1, count: found.steps.length }) }),
-      button(t("learn.next"), () => go({ step: at + 1 }), { disabled: at === found.steps.length - 1 }));
+      button(t("learn.next"), () => go({ step: at + 1 }), { disabled: at === found.steps.length - 1, "data-turn": "next" }));
     body.replaceChildren(el("h2", { text: said(context, found.title) }), ...prose(said(context, step.text)),
       step.start ? el("pre", { class: "net" }, el("code", { text: step.start.network })) : "", actions,
       step.task ? task(context, found, at, () => menu(id)) : "", turns);
+    if (turned) (turns.querySelector(`[data-turn=${turned}]:enabled`) || turns.querySelector("button:enabled"))?.focus();
   }
 
   function update(state) {
@@ -130,7 +132,8 @@ export function ribbon(root, context) {
   let shown = "";
   return async (state, view) => {
     const step = Number(state.step) || 0;
-    const key = view === "learn" || !state.lesson ? "" : `${state.lesson} ${step} ${context.lang()}`;
+    const known = context.start.lessons.some((each) => each.id === state.lesson);
+    const key = view === "learn" || !known ? "" : `${state.lesson} ${step} ${context.lang()}`;
     if (key === shown) return;
     shown = key;
     root.replaceChildren();

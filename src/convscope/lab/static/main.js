@@ -1,7 +1,7 @@
 /** The page's frame: which view stands in it, what is after `#`, language, theme, and whether the server is there. */
 
 import { Gone, api as server } from "./api.js";
-import { button, el } from "./dom.js";
+import { button, el, renew } from "./dom.js";
 import * as judge from "./judge.js";
 import * as learn from "./learn.js";
 import { states } from "./state.js";
@@ -158,21 +158,12 @@ function frame(name) {
     href: `#view=${each}`, text: t(`tab.${each}`), "aria-current": each === name ? "page" : null,
     on: { click: (event) => { event.preventDefault(); at("missing").hidden = true; place.go({ view: each }); } },
   }));
-  same(at("tabs"), links);
-  same(at("choices"), [choice(), theme(), button(lang() === "zh" ? "English" : "中文", () => {
+  renew(at("tabs"), links);
+  renew(at("choices"), [choice(), theme(), button(lang() === "zh" ? "English" : "中文", () => {
     const next = lang() === "zh" ? "en" : "zh";
     keep("lang", next);
     place.go({ lang: next });
   }, { class: "plain", lang: lang() === "zh" ? "en" : "zh-CN" })]);
-}
-
-/** Puts new elements in place of the old ones only where they differ, so that focus and open menus stay. */
-function same(box, wanted) {
-  const differs = box.children.length !== wanted.length || wanted.some((each, i) => each.outerHTML !== box.children[i].outerHTML);
-  if (!differs) return;
-  const focus = [...box.children].findIndex((each) => each.contains(document.activeElement));
-  box.replaceChildren(...wanted);
-  if (focus >= 0) (wanted[focus].querySelector("select, button") || wanted[focus]).focus();
 }
 
 /** Which network is looked at. */

@@ -37,3 +37,9 @@ export function spot(t, place) {
 export function placed(text) {
   return /^\d{1,6}(,\d{1,6}){0,2}$/.test(text || "") ? text.split(",").map(Number) : [];
 }
+
+/** 0.9823 as 98.2 %. */
+export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+
+/** What changes where a model's newest weights do. */
+export const weights = (model) => `${model.id} ${model.state} ${model.moments.length}`;

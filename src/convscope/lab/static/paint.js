@@ -118,6 +118,13 @@ export function paint(canvas, values, lie, table) {
   brush.putImageData(image, 0, 0);
 }
 
+/** All maps of a layer as tiles, as wide as a half of the page at most. layer: {shape, low, high, values: base64 or bytes} */
+export function paintLayer(canvas, { shape, low, high, values }) {
+  const lie = tiles(shape, 520, false);
+  paint(canvas, typeof values === "string" ? bytes(values) : values, lie, colours(low, high));
+  canvas.style.setProperty("--wide", `${Math.round(lie.width * lie.shrink)}px`);
+}
+
 /** Which map, row and column lie at a place of the canvas, in its own pixels; null in a gap. */
 export function under(lie, x, y) {
   const { maps, h, w, k, gap, columns } = lie;

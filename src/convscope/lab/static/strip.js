@@ -55,7 +55,7 @@ export function strip(context, open) {
   }
 
   function made(layer) {
-    const canvas = el("canvas", { class: "maps", tabindex: 0, role: "img" });
+    const canvas = el("canvas", { class: "maps", tabindex: 0, role: "application" });
     const hover = el("div", { class: "ring hover", hidden: true });
     const pick = el("div", { class: "ring held", hidden: true });
     const shape = el("span", { class: "shape" });

@@ -5,7 +5,7 @@ import { panel } from "./cell.js";
 import { files, tests } from "./choose.js";
 import { button, el, newest } from "./dom.js";
 import { pad } from "./draw.js";
-import { placed } from "./numbers.js";
+import { placed, weights } from "./numbers.js";
 import { onTheme, paintPicture } from "./paint.js";
 import { given } from "./given.js";
 import { strip } from "./strip.js";
@@ -118,8 +118,8 @@ export function mount(root, context) {
 
   function key(where) {
     const state = context.state();
-    const own = model(), newest = state.moment ? "" : `${own?.state} ${own?.moments.length}`; // weights that still change
-    return [own?.id, state.moment, newest, where, sees.manner()].join(" ");
+    const own = model(), newest = own && !state.moment ? weights(own) : `${own?.id} ${state.moment}`; // what still changes
+    return [newest, where, sees.manner()].join(" ");
   }
 
   function keys(event) {

@@ -1,9 +1,10 @@
 /** Watch: the trainings there are, and of the chosen one its curves, its kernels and maps as they form. */
 
 import { chart, interval } from "./chart.js";
-import { button, el } from "./dom.js";
+import { button, el, renew } from "./dom.js";
 import { forming } from "./forming.js";
 
+const BUSY = ["training", "waiting"];
 const SHOWN = 8; // trainings in the list before the rest is asked for
 const ASKS = { training: ["pause", "end"], waiting: ["end"], paused: ["continue", "end"], stopped: [], failed: ["continue", "end"], done: [] };
 
@@ -23,23 +24,28 @@ export function watch(context) {
     el("nav", { class: "runs-box", "aria-label": t("watch.runs") }, el("h3", { text: t("watch.runs") }), list),
     el("div", { class: "run" }, el("div", { class: "run-head" }, title, state, asks), score, doing, why,
       el("div", { class: "curves" }, loss, right), seen.element));
-  let all = false, stream = null, followed = "", records = [], due = 0;
+  let all = false, stream = null, followed = "", records = [], due = 0, refusal = {};
 
   // ---- the log of a run ----------------------------------------------------------------------------------------------
 
+  /** Follows a run's log: to its end where the training has ended, and anew where it goes on again. */
   function follow(model) {
-    if (followed === model.id) return;
+    const key = `${model.id} ${BUSY.includes(model.state)}`;
+    if (document.hidden || followed === key || (stream && followed.startsWith(`${model.id} `))) return;
     leave();
-    followed = model.id;
+    followed = key;
     records = [];
-    if (!model.moments.length && model.state === "done") return; // a model file: there is no training to follow
-    stream = new EventSource(`/api/runs/${model.id}/events`);
-    stream.addEventListener("record", (event) => {
-      const record = JSON.parse(event.data);
-      records.push(record);
+    if (model.file) return; // there is no training to follow
+    const own = stream = new EventSource(`/api/runs/${model.id}/events`);
+    own.addEventListener("record", (event) => {
+      records.push(JSON.parse(event.data));
       soon();
     });
-    stream.addEventListener("state", () => context.refresh());
+    own.addEventListener("state", () => context.refresh());
+    own.addEventListener("end", () => {
+      own.close();
+      if (stream === own) stream = null;
+    });
   }
 
   function leave() {
@@ -47,6 +53,13 @@ export function watch(context) {
     stream = null;
     followed = "";
   }
+
+  /** A browser keeps but six lines open to one server: those of hidden tabs are let go. */
+  function turned() {
+    if (document.hidden) leave();
+    else update();
+  }
+  document.addEventListener("visibilitychange", turned);
 
   /** The records by their steps: where a resumed training begins anew at a step, what came after it before is gone. */
   function latest(found) {
@@ -103,14 +116,17 @@ export function watch(context) {
 
   function ask(model, what) {
     return button(t(`watch.${what}`), async (event) => {
-      event.target.disabled = true;
+      const press = event.target;
+      press.disabled = true;
+      refusal = {};
       try {
         await api.post(`/api/runs/${model.id}/${what}`);
       } catch (error) {
-        why.textContent = error.message;
-        why.hidden = false;
+        refusal = { id: model.id, sentence: error.message };
       }
       await context.refresh();
+      press.disabled = false;
+      update();
     });
   }
 
@@ -121,11 +137,8 @@ export function watch(context) {
       on: { click: (event) => { event.preventDefault(); go({ model: each.id, moment: null, layer: null, cell: null }); } },
     }, el("b", { text: each.name }), el("span", { class: `chip ${each.state}`, text: each.state === "done" && each.score ? `${(100 * each.score.accuracy).toFixed(1)} %` : t(`state.${each.state}`) }),
     el("code", { text: each.text.replace(/\s+/g, " ") }))));
-    if (shown.length < models.length) lines.push(el("li", {}, button(t("watch.more", { count: models.length - shown.length }), () => { all = true; update(context.state()); }, { class: "plain" })));
-    const key = lines.map((line) => line.outerHTML).join("");
-    if (list.dataset.of === key) return;
-    list.dataset.of = key;
-    list.replaceChildren(...lines);
+    if (shown.length < models.length) lines.push(el("li", {}, button(t("watch.more", { count: models.length - shown.length }), () => { all = true; update(); }, { class: "plain" })));
+    renew(list, lines);
   }
 
   function update() {
@@ -136,8 +149,8 @@ export function watch(context) {
     state.textContent = t(`state.${model.state}`);
     state.className = `chip ${model.state}`;
     const ahead = models.find((each) => each.state === "training");
-    why.hidden = !model.why;
-    why.textContent = model.why;
+    why.textContent = (refusal.id === model.id && refusal.sentence) || model.why;
+    why.hidden = !why.textContent;
     score.hidden = !model.score;
     if (model.score) score.textContent = t("watch.score", { share: (100 * model.score.accuracy).toFixed(2), k: model.score.k, n: model.score.n, low: (100 * model.score.low).toFixed(1), high: (100 * model.score.high).toFixed(1) });
     const key = `${model.id} ${model.state}`;
@@ -151,5 +164,10 @@ export function watch(context) {
     seen.update();
   }
 
-  return { element, update, stop() { leave(); seen.stop(); cancelAnimationFrame(due); } };
+  return { element, update, stop() {
+    document.removeEventListener("visibilitychange", turned);
+    leave();
+    seen.stop();
+    cancelAnimationFrame(due);
+  } };
 }

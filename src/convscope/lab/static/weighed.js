@@ -21,7 +21,7 @@ export const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\
 
 const shape = (out) => (out.length === 3 ? `${out[0]} × ${out[1]} × ${out[2]}` : String(out[0]));
 
-/** @param {any} context */
+/** @param {any} context @returns the table and the drawing, with `show` */
 export function weighed(context) {
   const { t } = context;
   const totals = el("dl", { class: "totals" });
@@ -33,14 +33,22 @@ export function weighed(context) {
   const element = el("section", { class: "weighed", "aria-label": t("write.weighed") }, totals, figure,
     el("div", { class: "layers-box", tabindex: "0", role: "region", "aria-label": t("write.table") }, table));
 
+  /** A receptive field; where it reaches beyond the picture on both sides, that it sees all of it. */
+  function seen([h, w], size) {
+    const all = h >= size[0] && w >= size[1];
+    return el("td", { title: all ? t("write.sees_all") : null, text: `${h} × ${w}${all ? ` · ${t("write.all")}` : ""}` });
+  }
+
   return {
     element,
-    /** @param {any} found what /api/network answered, or null where the text is wrong: the last stays, dimmed */
-    show(found) {
+    /** @param {any} found what /api/network answered, or null where the text is wrong: the last stays, dimmed
+     *  @param {number[]} size height and width of the pictures */
+    show(found, size) {
       element.classList.toggle("old", !found);
       if (!found) return;
-      const { parameters, macs, bytes } = found.totals;
-      totals.replaceChildren(...[["parameters", grouped(parameters)], ["macs", short(macs)], ["bytes", `${short(bytes)}B`],
+      const { parameters, aside, macs, bytes } = found.totals;
+      const learned = aside ? t("write.with_aside", { own: grouped(parameters), aside: grouped(aside) }) : grouped(parameters);
+      totals.replaceChildren(...[["parameters", learned], ["macs", short(macs)], ["bytes", `${short(bytes)}B`],
         ["count", String(found.layers.length)]].flatMap(([key, value]) =>
         [el("div", {}, el("dt", { text: t(`write.${key}`) }), el("dd", { text: value }))]));
       const most = { parameters: 1, macs: 1 };
@@ -48,7 +56,7 @@ export function weighed(context) {
       body.replaceChildren(...found.layers.map((layer) => el("tr", { class: layer.aux ? "aux" : null },
         el("th", { scope: "row" }, el("b", { text: layer.label }), " ", el("code", { text: layer.text })),
         el("td", { text: shape(layer.out) }), barred(layer.parameters, most.parameters), barred(layer.macs, most.macs),
-        el("td", { text: `${layer.seen} × ${layer.seen}` }))));
+        seen(layer.seen, size))));
       draw(figure, found.svg, t("write.figure"));
     },
   };

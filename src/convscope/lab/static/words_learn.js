@@ -8,7 +8,7 @@ export const words = {
   "learn.not_yet": ["Not yet.", "还没有完成。"],
   "learn.hint": ["Hint:", "提示："],
   "learn.load": ["Take this network to Write", "把这个网络放进“编写”"],
-  "learn.look": ["Look at it in Try", "到“试用”里看看"],
+  "learn.look": ["Look at it in {view}", "到“{view}”里看看"],
   "learn.back": ["Back", "上一步"],
   "learn.next": ["Next", "下一步"],
   "learn.step": ["{step} of {count}", "第 {step} 步，共 {count} 步"],

@@ -38,7 +38,6 @@ export const words = {
   "try.choose": ["Click a cell to open its arithmetic. Arrow keys go from cell to cell.", "点击一格查看其计算，方向键逐格移动。"],
   "try.none": ["There is no network to try yet: train one in Write.", "还没有可用的网络：请先在“编写”中训练一个。"],
   "try.waits": ["The network is being trained: it can be tried at its first snapshot.", "网络正在训练：有了第一个快照后即可试用。"],
-  "try.no_picture": ["This picture could not be shown.", "无法显示这张图片。"],
   "cell.close": ["Close", "关闭"],
   "cell.value": ["value", "值"],
   "cell.sees": [

@@ -29,6 +29,9 @@ export const words = {
   "write.macs_why": ["products for one picture", "处理一张图片所需的乘法次数"],
   "write.seen": ["Sees", "感受野"],
   "write.seen_why": ["receptive field: pixels of the picture that one cell can know of", "感受野：一格能看到的图片像素"],
+  "write.all": ["all", "全图"],
+  "write.sees_all": ["the whole picture, and the padding around it", "整张图片和它周围的填充"],
+  "write.with_aside": ["{own} + {aside} aside", "{own} + 旁支 {aside}"],
   "write.bytes": ["File", "文件大小"],
   "write.count": ["Layers", "层数"],
   "augment.title": ["What training pictures go through", "训练图片的变化（数据增强）"],
@@ -82,6 +85,7 @@ export const words = {
   "watch.maps": ["Its maps of this picture", "这张图片的特征图"],
   "watch.maps_of": ["Maps of {label}, {shape}", "{label} 的特征图，{shape}"],
   "watch.epoch": ["epoch {epoch}", "第 {epoch} 轮"],
+  "watch.epoch_score": ["epoch {epoch} · validation {share} %", "第 {epoch} 轮 · 验证 {share} %"],
   "watch.end_of": ["end of training", "训练结束"],
   "watch.newest": ["newest", "最新"],
 };

@@ -9,6 +9,8 @@ import { KINDS_ZH } from "./words_write.js";
 
 const TYPING = 140, ADDRESS = 500; // milliseconds after a key until the text is weighed, and stands in the address
 
+let fields = null; // how long, which seed, what augmentation: as they were left when another view was opened
+
 /** @param {HTMLElement} root */
 export function mount(root, context) {
   const { t, api, go, start } = context;
@@ -22,7 +24,7 @@ export function mount(root, context) {
   const amount = el("input", { type: "number", min: 1, max: 86400, value: "20", required: true });
   const unit = el("select", { "aria-label": t("write.unit") }, ...["seconds", "epochs"].map((each) => el("option", { value: each, text: t(`write.${each}`) })));
   const seed = el("input", { type: "number", min: 0, max: 2147483647, value: "0", required: true });
-  const press = button(t("write.train"), train, { class: "main" });
+  const press = el("button", { type: "submit", class: "main", text: t("write.train") });
   const refused = el("p", { class: "fault", role: "alert", hidden: true });
   const augment = augmenting(context, () => source());
   const runs = watch(context);
@@ -71,7 +73,7 @@ export function mount(root, context) {
 
   function show(found, what) {
     if (what.text !== code.text()) return;
-    costs.show(found.ok ? found : null);
+    costs.show(found.ok ? found : null, source().size);
     code.faults(found.ok ? [] : found.faults);
     say(found.ok ? [] : found.faults);
   }
@@ -152,15 +154,19 @@ export function mount(root, context) {
     runs.update(state);
   }
 
+  if (fields) {
+    [amount.value, unit.value, seed.value] = fields.values;
+    augment.put(fields.augment);
+  }
   update(context.state());
   return {
     update,
     unmount() {
+      fields = { values: [amount.value, unit.value, seed.value], augment: augment.kept() };
       clearTimeout(typing);
       clearTimeout(address);
       if (code.text() && context.state().net !== code.text() && code.text() !== context.model()?.text) go({ net: code.text() });
       runs.stop();
-      augment.stop();
       page.remove();
     },
   };
