@@ -17,11 +17,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 import convscope as cs
-from convscope import recipe
+from convscope import files, recipe
 from convscope.classifier import ModelError
 from convscope.cli import run as command_line
 from convscope.data.images import DataSet
-from convscope.run import Epoch, Finished, Note, Started, Stopped
+from convscope.run import Epoch, Finished, Note, Record, Started, Stopped
 from convscope.run import Tested as Scored  # pytest takes what is called Test... for a test
 
 NET = "conv 3x3 8, relu, maxpool 2, dense"
@@ -493,3 +493,21 @@ def test_threads_are_put_back_after_a_training(monkeypatch: pytest.MonkeyPatch, 
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_training_that_was_left_in_the_middle_holds_its_run_no_longer(tmp_path: Path) -> None:
+    """As an interrupted cell of a notebook leaves it: the traceback keeps every frame."""
+
+    def stop(record: Record) -> None:
+        if isinstance(record, Epoch):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as kept:
+        cs.train("digits", network="gap, dense", epochs=3, out=tmp_path / "run", on_record=stop)
+    assert kept.traceback
+    assert not files.is_held(tmp_path / "run")
+    records = cs.resume(tmp_path / "run")
+    next(records)
+    with pytest.raises(cs.ConvscopeError, match="is being trained already"):
+        next(cs.resume(tmp_path / "run"))
+    assert any(isinstance(record, Finished) for record in records)

@@ -135,3 +135,29 @@ def test_a_run_that_has_begun_ends_by_itself() -> None:
         yield started
 
     assert watch(reads, quiet=True) == (130, [])
+
+
+@pytest.mark.slow
+def test_a_run_that_is_trained_is_resumed_by_nobody_else(tmp_path: Path) -> None:
+    """Two writers would spoil it. Killed outright, the first leaves nothing that stands in the way."""
+    first = start(tmp_path, *WORDS[:-6], "--epochs", "4000", "--out", "part", "--json")
+    assert first.stdout is not None
+    for line in first.stdout:
+        if json.loads(line)["kind"] == "epoch":
+            break
+    second = start(tmp_path, "--resume", "part")
+    said = second.communicate(timeout=60)[1]
+    assert second.returncode == 2
+    assert said == "error: part is being trained already. Wait for its end, or stop it where it goes on.\n"
+    first.kill()
+    first.communicate()
+    third = start(tmp_path, "--resume", "part", "--json")
+    assert third.stdout is not None
+    kinds = []
+    for line in third.stdout:
+        kinds.append(json.loads(line)["kind"])
+        if kinds[-1] == "epoch":
+            break
+    third.kill()
+    third.communicate()
+    assert kinds[-1] == "epoch"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,20 +210,59 @@ def test_too_many_may_not_wait(site: LabSite) -> None:
 
 
 def test_a_run_of_others_is_left_alone(trained: Path, tmp_path: Path) -> None:
-    import shutil
-
+    """As long as they train it, however long its log is silent."""
     folder = tmp_path / "others"
     shutil.copytree(trained / "small", folder / "small")
     (folder / "small" / "model.safetensors").unlink()
-    os.utime(folder / "small" / "log.jsonl")
-    jobs = Jobs([folder])
-    assert jobs.state(folder / "small") == ("training", "It is trained outside of the lab.")
-    site = LabSite(Lab(folder))
-    for ask in ("pause", "end"):
-        assert site.post(f"/api/runs/small/{ask}")[1] == "small is trained outside of the lab. Stop it there."
     os.utime(folder / "small" / "log.jsonl", (0, 0))
+    jobs = Jobs([folder])
+    site = LabSite(Lab(folder))
+    with Run(folder / "small").trained_here():
+        assert jobs.state(folder / "small") == ("training", "It is trained outside of the lab.")
+        for ask in ("pause", "end", "continue"):
+            assert site.post(f"/api/runs/small/{ask}")[1] == "small is trained outside of the lab. Stop it there."
     assert jobs.state(folder / "small") == ("paused", "")
     assert site.post("/api/runs/small/continue")["state"] == "waiting"
+    with Run(folder / "small").trained_here():  # meanwhile it was resumed in a terminal
+        assert site.get("/api/models/small")["state"] == "training"
+        site.lab.shelf.jobs.step()
+        assert site.lab.shelf.jobs.all()[folder / "small"].pid == 0
+
+
+def test_a_folder_that_somebody_else_takes_is_theirs(site: LabSite, trained: Path) -> None:
+    """`train -o runs/digits` in a terminal, while a training of the lab waits for this name."""
+    folder, jobs = site.lab.shelf.folder, site.lab.shelf.jobs
+    jobs.add(folder / "a", [], {})
+    files.write_json(folder / ".lab" / "a.json", {**vars(jobs.all()[folder / "a"]), "pid": os.getpid(),
+                                                  "began": process.began(os.getpid())})  # fmt: skip
+    assert site.post("/api/train", LONG)["id"] == "digits"
+    shutil.copytree(trained / "small", folder / "digits")
+    jobs.step()
+    assert (state(site, "digits"), state(site, "digits-2")) == ("done", "waiting")
+    assert jobs.read(folder / "digits") is None
+    assert jobs.all()[folder / "digits-2"].arguments[0] == "digits"
+
+
+def test_one_that_can_not_be_asked_to_stop_goes_on(site: LabSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows, a child of an earlier console."""
+    run, own = site.lab.shelf.folder / "digits", os.getpid()
+    job = {**vars(Job((), {})), "pid": own, "began": process.began(own)}
+    files.write_json(run.parent / ".lab" / "digits.json", job)
+    sent: list[int] = []
+
+    def kill(pid: int, number: int) -> None:
+        sent.append(pid)
+        raise OSError(22, "The parameter is incorrect")
+
+    monkeypatch.setattr(os, "kill", kill)
+    for ask in ("pause", "end"):
+        said = site.post(f"/api/runs/digits/{ask}")[1]
+        assert said.startswith("digits can't be asked to stop from here: it was begun from another console.")
+        found = site.lab.shelf.jobs.read(run)
+        assert found is not None
+        assert found.want == "run"
+    assert sent == [own, own]
+    monkeypatch.undo()
 
 
 def test_a_broken_note_is_nobodys_job(site: LabSite) -> None:

@@ -126,7 +126,8 @@ def test_what_is_measured_of_a_training() -> None:
     wanted = {"training accuracy": 0.99, "validation accuracy": 0.96, "test accuracy": 0.94, "gap": 0.03,
               "validation loss": 0.25, "rise of validation loss": 0.25, "epochs": 2}  # fmt: skip
     for name, value in wanted.items():
-        assert checks.QUANTITIES[name].measure(subject, "") == [("", (pytest.approx(value),))]
+        ((_, (found,)),) = checks.QUANTITIES[name].measure(subject, "")
+        assert found == pytest.approx(value)
     assert checks.read("test accuracy >= 94 %", "here").holds(subject, None)[0]
     assert not checks.read("test accuracy > 94 %", "here").holds(subject, None)[0]
     passed, said = checks.read("stride of relu1 = 2", "here").holds(subject, None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -44,8 +45,13 @@ def train(
     with each record, in place of what is shown.
     """
     path, shown = "", not quiet and on_record is None
-    with Terminal(sys.stdout) as terminal, Reading(sys.stderr, show=shown) as reading:
-        for record in train_records(word, **{"progress": reading, **options}):
+    with (
+        Terminal(sys.stdout) as terminal,
+        Reading(sys.stderr, show=shown) as reading,
+        # what an interrupted cell of a notebook keeps of it would hold the run
+        contextlib.closing(train_records(word, **{"progress": reading, **options})) as records,
+    ):
+        for record in records:
             reading.close()
             if on_record is not None:
                 on_record(record)
@@ -68,7 +74,7 @@ def train_records(
     progress: Progress | None = None,
     plain: bool = False,
     **more: Any,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Train, and yield the records of it as they come; the run's folder keeps them too.
 
     word: a bundled recipe, a recipe file, a data set's name, a folder, a .csv, or a DataSet. network: text, a .net
@@ -168,16 +174,19 @@ def carry_out(
     loop.job.checkpoints, loop.job.snapshots = folder.checkpoint_path, folder.snapshots_path
     if folder.path != out:
         said.append(f"{out} exists, so the run is in {folder.path}")
-    folder.write_recipe(recipe.to_toml(resolved))
-    realised.data.split.save(folder.split_path)
-    loop.elapsed = time.perf_counter() - realised.began  # network and plan are a part of training
-    plan["seconds"] = round(loop.elapsed, 4)
-    folder.write_plan(plan)
-    folder.write_environment()
-    if told:
-        folder.log(Note(told))
-    first = transfer.records(loop, resolved.from_sha256, spent + loop.elapsed, progress) if trained is not None else ()
-    yield from _logged(folder, _train(folder, loop, plan, said, started, first, progress))
+    with folder.trained_here():
+        folder.write_recipe(recipe.to_toml(resolved))
+        realised.data.split.save(folder.split_path)
+        loop.elapsed = time.perf_counter() - realised.began  # network and plan are a part of training
+        plan["seconds"] = round(loop.elapsed, 4)
+        folder.write_plan(plan)
+        folder.write_environment()
+        if told:
+            folder.log(Note(told))
+        first = (
+            transfer.records(loop, resolved.from_sha256, spent + loop.elapsed, progress) if trained is not None else ()
+        )
+        yield from _logged(folder, _train(folder, loop, plan, said, started, first, progress))
 
 
 def _plan(realised: Realised, where: torch.device, plain: bool) -> dict[str, Any]:
@@ -211,16 +220,37 @@ def resume(
     """
     started = time.perf_counter()
     folder = Run(path)
-    if folder.model_path.is_file():
-        raise ConvscopeError(
-            f"{path} is finished: it has a model. Train its recipe anew: convscope train {folder.recipe_path}"
-        )
+    _refuse_finished(folder)
     kept = recipe.load(folder.recipe_path)
     if network is None and not kept.network:
         raise ConvscopeError(
             f"{path} trains somebody's own nn.Module, and no text of a network. Go on with it in Python with the "
             f"module: convscope.resume({str(path)!r}, network=module)."
         )
+    with folder.trained_here():
+        _refuse_finished(folder)  # by now it may be
+        yield from _resumed(folder, kept, started, network, data, place, device, stop, progress)
+
+
+def _refuse_finished(folder: Run) -> None:
+    if folder.model_path.is_file():
+        raise ConvscopeError(
+            f"{folder.path} is finished: it has a model. Train its recipe anew: convscope train {folder.recipe_path}"
+        )
+
+
+def _resumed(
+    folder: Run,
+    kept: Recipe,
+    started: float,
+    network: nn.Module | None,
+    data: DataSet | None,
+    place: str,
+    device: str,
+    stop: Callable[[], bool],
+    progress: Progress | None,
+) -> Iterator[Record]:
+    """`resume` of a run that nobody else trains. kept: its recipe; started: when it was asked for."""
     if place:
         kept = recipe.with_settings(kept, {"data": place})
     elif data is None:
@@ -242,7 +272,7 @@ def resume(
     if saved is not None:
         notes += [*saved.warnings, f"going on from step {saved.step}"]
     else:
-        notes.append(f"{path} has no checkpoint: the training begins anew")
+        notes.append(f"{folder.path} has no checkpoint: the training begins anew")
     trained = None
     if saved is None and kept.from_ and published.is_name(kept.from_):
         trained = weights.trained(kept.from_, progress)

@@ -29,6 +29,7 @@ from convscope.files.folders import (
     read_verified,
     write_folder,
 )
+from convscope.files.held import LOCK, held, is_held
 from convscope.files.read import (
     FORMAT,
     check_format,
@@ -42,11 +43,14 @@ from convscope.files.read import (
 
 __all__ = [
     "FORMAT",
+    "LOCK",
     "MANIFEST",
     "LargeArray",
     "append_line",
     "check_format",
     "discard_folder",
+    "held",
+    "is_held",
     "large_array",
     "make_folder",
     "new_folder",

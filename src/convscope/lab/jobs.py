@@ -25,8 +25,8 @@ from convscope.lab.following import Stamp, stamp
 MOST_WAITING = 16
 _LOOK = 0.2  # seconds between two looks at what goes on
 _END = 15.0  # seconds in which a child that was asked to stop should have saved and gone
-_FRESH = 20.0  # a log that was written to so many seconds ago is still being written
 NOTES = ".lab"
+_OUTSIDE = "It is trained outside of the lab."
 BUSY = ("training", "waiting")
 """States in which more of a run is to come."""
 
@@ -36,7 +36,8 @@ class Job:
     """One training. arguments: what follows `convscope train`; about: what the page is told before there is a run.
 
     want: "run", "paused", "ended" or "failed". pid, began: the child, 0 before there was one; lab, lab_began: the lab
-    that queued it; queued: when, in nanoseconds. why: what the child said as it failed.
+    that queued it; queued: when, in nanoseconds. resumes: whether its run was there already when it was queued. why:
+    what the child said as it failed.
     """
 
     arguments: tuple[str, ...]
@@ -47,6 +48,7 @@ class Job:
     lab: int = 0
     lab_began: str = ""
     queued: int = 0
+    resumes: bool = False
     why: str = ""
     format: int = field(default=files.FORMAT)
 
@@ -102,12 +104,14 @@ class Jobs:
     def state(self, run: Path) -> tuple[str, str]:
         """(state, why) of a run: done, training, waiting, paused, failed or stopped."""
         job = self.read(run)
-        if job is None:
-            return self._of_others(run)
-        if self._lives(run, job):
+        if job is not None and self._lives(run, job):
             return "training", ""
         if (run / "model.safetensors").is_file():
             return "done", ""
+        if files.is_held(run):
+            return "training", _OUTSIDE
+        if job is None:
+            return "paused", ""
         if job.want == "ended":
             return "stopped", ""
         if job.want == "failed":
@@ -115,14 +119,6 @@ class Jobs:
         if job.want == "run" and not job.pid:
             return "waiting", ""
         return "paused", job.why if job.want == "paused" else "Its training was broken off."
-
-    def _of_others(self, run: Path) -> tuple[str, str]:
-        if (run / "model.safetensors").is_file():
-            return "done", ""
-        log = run / "log.jsonl"
-        if log.is_file() and time.time() - log.stat().st_mtime < _FRESH:
-            return "training", "It is trained outside of the lab."
-        return "paused", ""
 
     def _lives(self, run: Path, job: Job) -> bool:
         child = self._children.get(run)
@@ -170,29 +166,39 @@ class Jobs:
 
     def _stop(self, run: Path, want: str, of: tuple[str, ...]) -> None:
         with self._lock:
-            job, state = self.read(run), self.state(run)[0]
-            if state not in of or (job is None and state == "training"):
-                raise ConvscopeError(_not_now(run, state, job is None))
+            job, (state, why) = self.read(run), self.state(run)
+            if state not in of or why == _OUTSIDE:
+                raise ConvscopeError(_not_now(run, state, why))
             if job is not None and job.want == "ended" and state == "training":
                 return  # it is being saved, and doesn't go on
             self._write(run, replace(job or Job((), {}), want=want, why=""))
             if job is not None and state == "training" and job.want == "run":  # to be asked twice means at once
-                process.ask_to_stop(job.pid)
+                self._ask_to_stop(run, job)
+
+    def _ask_to_stop(self, run: Path, job: Job) -> None:
+        if process.ask_to_stop(job.pid):
+            return
+        self._write(run, job)  # nothing has changed
+        raise ConvscopeError(
+            f"{run.name} can't be asked to stop from here: it was begun from another console. It goes on; end the "
+            f"process {job.pid} where it must stop, and it goes on later from its newest checkpoint."
+        )
 
     def go_on(self, run: Path) -> None:
         """Queues a paused or failed training again; it goes on from its newest checkpoint."""
         with self._lock:
-            state = self.state(run)[0]
+            state, why = self.state(run)
             job = self.read(run)
-            if state == "training" and job is not None and job.want == "paused":
+            if state == "training" and not why and job is not None and job.want == "paused":
                 raise ConvscopeError(f"{run.name} is still being saved. Wait a moment.")
             if state not in ("paused", "failed"):
-                raise ConvscopeError(_not_now(run, state, job is None))
+                raise ConvscopeError(_not_now(run, state, why))
             self._queue(run, replace(job or Job((), {}), want="run", pid=0, began="", why=""))
 
     def _queue(self, run: Path, job: Job) -> None:
         own = os.getpid()
-        self._write(run, replace(job, lab=own, lab_began=process.began(own), queued=time.time_ns()))
+        there = (run / "recipe.toml").is_file()
+        self._write(run, replace(job, lab=own, lab_began=process.began(own), queued=time.time_ns(), resumes=there))
 
     def _write(self, run: Path, job: Job) -> None:
         files.write_json(_note(run), asdict(job))
@@ -227,20 +233,28 @@ class Jobs:
     def step(self) -> None:
         """Begins the next training, where none runs."""
         with self._lock:
+            self._give_way()
             jobs = self.all()
             if any(self._lives(run, job) for run, job in jobs.items()):
                 return
             for run, job in jobs.items():
                 waits = job.want == "run" and not job.pid
-                if not waits or (run / "model.safetensors").is_file():
+                if not waits or (run / "model.safetensors").is_file() or files.is_held(run):
                     continue
                 if job.lab == os.getpid() or not process.lives(job.lab, job.lab_began):
                     self._begin(run, job)
                     return
 
+    def _give_way(self) -> None:
+        """A folder that was promised to a training that waits, and that somebody else's run has taken, is theirs."""
+        for run, job in self.all().items():
+            if job.want == "run" and not job.pid and not job.resumes and run.exists():
+                self._write(self.free(run.parent, run.name), job)
+                files.remove_file(_note(run))
+
     def _begin(self, run: Path, job: Job) -> None:
-        resumes = (run / "recipe.toml").is_file()
-        words = ["--resume", str(run)] if resumes else [*job.arguments, "--out", str(run)]
+        goes_on = job.resumes and (run / "recipe.toml").is_file()
+        words = ["--resume", str(run)] if goes_on else [*job.arguments, "--out", str(run)]
         command = [sys.executable, "-P", "-m", "convscope", "train", *words, "--quiet"]
         apart: dict[str, Any] = process.on_its_own()
         self._write(run, job)  # where the disk is full, this fails, and nothing is begun
@@ -303,8 +317,8 @@ def _job(path: Path) -> Job:
     return Job(**{**kept, "arguments": tuple(words)})
 
 
-def _not_now(run: Path, state: str, of_others: bool) -> str:
-    if of_others and state == "training":
+def _not_now(run: Path, state: str, why: str) -> str:
+    if why == _OUTSIDE:
         return f"{run.name} is trained outside of the lab. Stop it there."
     meant = {
         "done": "is finished", "stopped": "was ended", "training": "is being trained", "waiting": "waits for its turn",

@@ -26,7 +26,11 @@ def began(pid: int) -> str:
         except OSError:
             return ""
         return "" if words[0] in "ZX" else words[19]
-    done = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    words = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    try:
+        done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    except OSError:  # a system without ps tells nothing
+        return ""
     state, _, when = done.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else when.strip()
 
@@ -36,20 +40,26 @@ def lives(pid: int, since: str) -> bool:
     return bool(since) and began(pid) == since
 
 
-def ask_to_stop(pid: int) -> None:
-    """What Ctrl-C does; on Windows Ctrl-Break, which reaches a process group of its own. One that has gone is fine."""
+def ask_to_stop(pid: int) -> bool:
+    """What Ctrl-C does; on Windows Ctrl-Break, which reaches a process group of the same console. Whether it was sent,
+    or needn't be, since the process has gone."""
     number = getattr(signal, "CTRL_BREAK_EVENT") if sys.platform == "win32" else signal.SIGINT  # noqa: B009
     try:
         os.kill(pid, number)
-    except (ProcessLookupError, OSError):
-        return
+    except ProcessLookupError:
+        return True
+    except OSError:  # on Windows a child of an earlier console is out of reach
+        return not began(pid)
+    return True
 
 
 def on_its_own() -> dict[str, object]:
-    """How `Popen` begins a process that the terminal's Ctrl-C doesn't reach, and that stays when this one is killed."""
+    """How `Popen` begins a process that the terminal's Ctrl-C doesn't reach, that stays when this one is killed, and
+    that says what it says in UTF-8."""
+    speaks = {"env": {**os.environ, "PYTHONIOENCODING": "utf-8"}}
     if sys.platform == "win32":
-        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP")}  # noqa: B009
-    return {"start_new_session": True}
+        return {**speaks, "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP")}  # noqa: B009
+    return {**speaks, "start_new_session": True}
 
 
 def _began_on_windows(pid: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -85,6 +87,16 @@ class Run:
         return self.path / "report.html"
 
     # Writing
+
+    @contextlib.contextmanager
+    def trained_here(self) -> Iterator[None]:
+        """Holds the run for a training until the end of the with. Raises ConvscopeError where another one goes on."""
+        said = f"{self.path} is being trained already. Wait for its end, or stop it where it goes on."
+        with files.held(self.path, said):
+            yield
+        if self.model_path.is_file():  # nobody trains it any more
+            with contextlib.suppress(ConvscopeError):
+                files.remove_file(self.path / files.LOCK)
 
     def write_recipe(self, text: str) -> None:
         """Keeps the resolved recipe."""

@@ -46,16 +46,20 @@ def steps_in(folder: Path) -> dict[int, Path]:
 
 def snapshots_in(folder: Path) -> list[Snapshot]:
     """All of them, by their steps. Raises ConvscopeError where one can't be read, or is of a later version."""
-    return [_read(path) for path in steps_in(folder).values()]
+    found = [_read(path) for path in steps_in(folder).values()]
+    return [each for each in found if each is not None]
 
 
-def _read(path: Path) -> Snapshot:
+def _read(path: Path) -> Snapshot | None:
+    """None where the training has removed it since it was listed."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="numpy") as file:
             header = json.loads((file.metadata() or {})["convscope"])
         about, version = header["snapshot"], header["format"]
+    except FileNotFoundError:
+        return None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ConvscopeError(
             f"a snapshot must be a whole model file that a training kept. {path} is not: {error}. Remove the file."
