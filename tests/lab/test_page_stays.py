@@ -64,7 +64,7 @@ def test_a_refusal_stays_and_can_be_tried_again(lab_page: Shown) -> None:
     assert page.locator(".run .fault").inner_text() == "not now, for a reason"
     lab_page.errors.clear()  # the browser's own line of a status of 400
     page.unroute("**/pause")
-    page.get_by_role("button", name="End").click()
+    page.get_by_role("button", name="End", exact=True).click()
     until(lambda: page.locator(".run-head .chip").inner_text() == "stopped", 30)
     assert page.locator(".run .fault").is_hidden()
 

@@ -233,6 +233,18 @@ def test_a_mistake_is_shown(site: LabSite, text: str, line: int, column: int, se
     assert network(site, fault["mended"])["ok"]
 
 
+def test_what_is_unwise_is_said_though_it_can_be_trained(site: LabSite) -> None:
+    told = network(site, "conv 3x3 8,\nrelu, gap, dense 10, softmax")
+    assert told["ok"]
+    (note,) = told["notes"]
+    assert (note["line"], note["column"], note["length"]) == (2, 22, 7)
+    assert "the loss and predict take a softmax too" in note["sentence"]
+    assert note["mended"] == "conv 3x3 8,\nrelu, gap, dense 10"
+    assert network(site, note["mended"])["notes"] == []
+    many = "conv 3x3 8, relu, relu, conv 3x3 8, relu, relu, conv 3x3 8, relu, relu, conv 3x3 8, relu, relu, gap, dense"
+    assert len(network(site, many)["notes"]) == 4
+
+
 @pytest.mark.parametrize("text", ["", "  ", ",", "conv", "conv 3x3 {8,16}, dense", "3 * (", "💥", "conv 3x3 8\x00",
                                   "/etc/passwd", "../x.net", "resnet", "<img src=x onerror=alert(1)>"])  # fmt: skip
 def test_what_is_no_network_leaves_the_page_usable(site: LabSite, text: str) -> None:

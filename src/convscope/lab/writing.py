@@ -18,17 +18,20 @@ from convscope.explain.trace.words import text as words
 from convscope.lab import pictures
 from convscope.network.compose import draw
 from convscope.network.cost import state
-from convscope.network.shapes import NetworkError, check_end, numbers, resolve
+from convscope.network.shapes import NetworkError, Sizes, check_end, numbers, resolve
 from convscope.network.source import named, text_of_zoo, zoo
 from convscope.network.weigh import totals, weigh
 from convscope.notation import NotationError, brief, canonical, parse, write_out
 from convscope.notation.kinds import KINDS
+from convscope.notation.tree import Place
+from convscope.preflight import look_over
 from convscope.preflight.finding import Finding
 from convscope.preflight.shapes import misfit_finding, notation_finding
 from convscope.report.drawing import to_svg
 
 LONGEST = 100_000
 """Characters of a text."""
+MOST_NOTES = 4
 
 ABOUT = {
     "conv": "convolution: kernel, number of maps; /2 is a stride, valid leaves the border out",
@@ -135,8 +138,19 @@ def network(body: dict[str, Any]) -> dict[str, Any]:
         ],
         "totals": {"parameters": total.parameters, "aside": aside.parameters, "macs": total.multiply_adds,
                    "bytes": 4 * sum(map(numbers, state(sizes).values()))},
+        "notes": _notes(text, sizes),
         "svg": to_svg(draw(sizes, "network")).partition("\n")[2],
     }  # fmt: skip
+
+
+def _notes(text: str, sizes: Sizes) -> list[dict[str, Any]]:
+    """What is unwise in a network that can be built: the first few."""
+    rows, noted = sizes.by_name(), []
+    for found in look_over(text, sizes)[:MOST_NOTES]:
+        first = found.where.partition(", ")[0]  # of several layers
+        place = rows[first].item.place if first in rows else Place(1, 1)
+        noted.append(_fault(place.line, place.column, place.length, found.reason, text, found))
+    return noted
 
 
 def _notation_fault(text: str, error: NotationError) -> dict[str, Any]:

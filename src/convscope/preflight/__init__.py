@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from convscope.data.images import DataSet
+    from convscope.network.shapes import Sizes
     from convscope.recipe import Recipe
     from convscope.run import Diagnosis
 
@@ -77,8 +78,12 @@ def check_network(net: str, input: tuple[int, int, int] | None = None, classes: 
     wrong = fault(written, input, count)
     if wrong is not None:
         return Checked((misfit_finding(text, wrong, input, count),), text, looked)
-    subject = Subject(text, resolve(written, input, count or ASSUMED_CLASSES))
-    return Checked(tuple(_linted(subject, LAYER_LINTS)), text, looked)
+    return Checked(look_over(text, resolve(written, input, count or ASSUMED_CLASSES)), text, looked)
+
+
+def look_over(text: str, sizes: Sizes) -> tuple[Finding, ...]:
+    """The warnings about a network that can be built. text: as it was written; sizes: with every shape."""
+    return tuple(_linted(Subject(text, sizes), LAYER_LINTS))
 
 
 def check(recipe: Recipe, *, base: Path = Path(), data: DataSet | None = None) -> Checked:

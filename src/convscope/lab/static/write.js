@@ -75,11 +75,12 @@ export function mount(root, context) {
     if (what.text !== code.text()) return;
     costs.show(found.ok ? found : null, source().size);
     code.faults(found.ok ? [] : found.faults);
-    say(found.ok ? [] : found.faults);
+    say(found.ok ? found.notes : found.faults, found.ok);
   }
 
-  function say(faults) {
-    fault.replaceChildren(...faults.map((each) => el("p", { class: "fault" },
+  /** @param {any[]} faults @param {boolean} advice whether the network could be trained as it is */
+  function say(faults, advice = false) {
+    fault.replaceChildren(...faults.map((each) => el("p", { class: advice ? "fault advice" : "fault" },
       each.line ? el("b", { text: t("write.line", { line: each.line, column: each.column }) }) : null, each.line ? " " : null,
       el("span", { lang: "en", text: each.sentence }), each.suggestion ? el("span", { lang: "en", class: "quiet", text: ` ${each.suggestion}` }) : null,
       each.mended ? button(t("write.mend"), () => put(each.mended), { class: "mend" }) : null)));
