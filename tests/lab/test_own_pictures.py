@@ -67,3 +67,20 @@ def test_two_runs_on_one_folder_keep_their_own_sizes(tmp_path: Path, folder: Pat
     site = LabSite(Lab(tmp_path / "runs"))
     agrees(site, first)
     agrees(site, second)
+
+
+def test_anothers_picture_comes_in_the_manner_of_ones_own(tmp_path: Path, folder: Path) -> None:
+    """Two networks on the same picture of the digits: one that was trained on them, and one of MNIST's manner."""
+    trained("digits", tmp_path / "runs" / "own", 0)
+    trained(str(folder), tmp_path / "runs" / "other", 0, **{"input.size": (28, 28), "input.manner": "mnist"})
+    site = LabSite(Lab(tmp_path / "runs"))
+    where = {"data": "digits", "index": site.get("/api/test/digits", "of=own&count=1")["pictures"][0]["index"]}
+    own, other = (site.post("/api/look", {"model": id, "where": where, "layers": []}) for id in ("own", "other"))
+    assert own["steps"] == []
+    assert own["label"] == other["label"]
+    assert (other["input"]["height"], other["input"]["width"]) == (28, 28)
+    assert len(other["steps"]) > 1
+    assert other["steps"][-1]["picture"]["pixels"] == other["input"]["pixels"]
+    off = site.post("/api/look", {"model": "other", "where": where, "layers": [], "manner": False})
+    assert off["steps"] == []
+    assert off["input"]["pixels"] != other["input"]["pixels"]

@@ -6,7 +6,7 @@ Each part is what `convscope explain` computes, as JSON. Knows no addresses.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from convscope.lab.pictures import Brought
 from convscope.lab.shelf import Shelf
 from convscope.network.at_rest import at_rest
 from convscope.network.build import Network
+from convscope.web import identifier
 
 MOST_BYTES = 4 * 2**20
 """Of maps in one answer, of all layers together. A layer that doesn't fit comes without values; asked for alone it has
@@ -71,8 +72,10 @@ class Looking:
         if kinds == ["picture"]:
             return classifier, self._outside(classifier, self.brought.get(where["picture"]), use)
         pixels, label, classes = self.shelf.picture(where["data"], where.get("index"), asked.get("model"))
-        plain = classifier.preprocess.replace(manner=None)
-        fitted = plain.fit(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        array = np.ascontiguousarray(pixels.transpose(1, 2, 0))
+        if where["data"] != self.shelf.model(identifier(asked.get("model")))["data"]:  # another network's
+            return classifier, replace(self._outside(classifier, array, use), label=classes[label])
+        fitted = classifier.preprocess.replace(manner=None).fit(array)
         return classifier, Looked(fitted, pictures.stored(pixels), label=classes[label])
 
     def _outside(self, classifier: Classifier, source: bytes | NDArray[np.uint8], use_manner: bool) -> Looked:
