@@ -6,7 +6,7 @@ A stroke: the mouse goes over the square in 200 moves at the pace of a hand; a m
 of the drawing that shows it (`performance.measure` in try.js). Idle, and while a training goes on. The first view: from
 the first request of a server that is just up to the first maps drawn, by the browser's clock. A training: the digits
 for 30 epochs, in pairs, one from the page that watches it and one in the terminal, both with snapshots; the seconds
-are those of the run's own log.
+are those of the run's own log. Maps: the page's own drawing of 64 maps of 32 x 32, by the browser's clock.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,34 @@ def asked(page: Any, path: str, body: Any = None) -> Any:
     )
 
 
+def until(page: Any, what: Callable[[], bool], most: float = 120) -> None:
+    """Waits, at most so many seconds."""
+    end = time.monotonic() + most
+    while not what():
+        if time.monotonic() > end:
+            raise SystemExit(f"the lab didn't get there in {most:.0f} s.")
+        page.wait_for_timeout(100)
+
+
+def state(page: Any, model: str) -> str:
+    """Of a model."""
+    return str(asked(page, f"/api/models/{model}")["state"])
+
+
+DRAWN = """async () => {
+    const { colours, paint, tiles } = await import("/paint.js");
+    const lie = tiles([64, 32, 32], 268, true), canvas = document.createElement("canvas");
+    const values = new Uint8Array(64 * 32 * 32).map((_, i) => i % 251), found = [];
+    for (let turn = 0; turn < 20; turn++) {
+        const began = performance.now();
+        paint(canvas, values, lie, colours(-1, 2));
+        found.push(performance.now() - began);
+    }
+    return found;
+}"""
+"""Milliseconds of 20 drawings of 64 maps."""
+
+
 def stroke(page: Any, origin: str, moves: int = 200) -> list[float]:
     """Milliseconds from each move that was shown to its maps."""
     page.goto("about:blank")
@@ -81,8 +110,7 @@ def trained_in_the_lab(page: Any, seed: int) -> Path:
     body = {"text": NET, "data": "digits", "epochs": EPOCHS, "seed": seed, "augment": None}
     made: str = asked(page, "/api/train", body)["id"]
     page.evaluate("id => { location.hash = `view=write&model=${id}`; }", made)
-    while asked(page, f"/api/models/{made}")["state"] not in ("done", "failed", "stopped"):
-        page.wait_for_timeout(1000)
+    until(page, lambda: state(page, made) in ("done", "failed", "stopped"), 300)
     return Path("runs") / made
 
 
@@ -102,13 +130,12 @@ def measured(folder: Path, pairs: int) -> dict[str, Any]:
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en")
             page.goto(link)
-            while asked(page, "/api/models")[0]["state"] != "done":
-                page.wait_for_timeout(300)
+            until(page, lambda: state(page, "lab-digits") == "done")
+            found["64 maps"] = page.evaluate(DRAWN)
             found["stroke, idle"] = stroke(page, origin)
             body = {"text": NET, "data": "digits", "epochs": 5000, "seed": 0, "augment": None}
             long = asked(page, "/api/train", body)["id"]
-            while asked(page, f"/api/models/{long}")["state"] != "training":
-                page.wait_for_timeout(300)
+            until(page, lambda: state(page, long) == "training")
             page.wait_for_timeout(4000)
             found["stroke, training"] = stroke(page, origin)
             asked(page, f"/api/runs/{long}/end", {})
@@ -117,17 +144,7 @@ def measured(folder: Path, pairs: int) -> dict[str, Any]:
             for seed in range(pairs):
                 found["training, lab"].append(seconds(folder / trained_in_the_lab(page, seed)))
                 out = folder / "runs" / f"terminal-{seed}"
-                words = [
-                    "digits",
-                    "--snapshots",
-                    "--epochs",
-                    str(EPOCHS),
-                    "--seed",
-                    str(seed),
-                    f"--net={NET}",
-                    "-o",
-                    str(out),
-                ]
+                words = [*f"digits --snapshots --epochs {EPOCHS} --seed {seed}".split(), f"--net={NET}", "-o", str(out)]
                 environment = {**os.environ, "CONVSCOPE_CACHE": str(folder / "cache")}
                 subprocess.run([sys.executable, "-m", "convscope", "train", *words], cwd=folder, env=environment,
                                stdout=subprocess.DEVNULL, check=True)  # fmt: skip
@@ -158,8 +175,8 @@ def first_view(folder: Path) -> float:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.add_init_script(FIRST)
             page.goto(link)
-            while not (taken := page.evaluate("window.firstMaps")):
-                time.sleep(0.05)
+            until(page, lambda: page.evaluate("window.firstMaps") is not None)
+            taken = page.evaluate("window.firstMaps")
             browser.close()
             return float(taken) / 1000
     finally:
@@ -178,6 +195,7 @@ def main() -> None:
         times = sorted(found[name])
         print(f"{name}: median {statistics.median(times):.0f} ms, 95th percentile "
               f"{times[int(0.95 * len(times))]:.0f} ms, n {len(times)}")  # fmt: skip
+    print(f"64 maps drawn: median {statistics.median(found['64 maps']):.1f} ms, n {len(found['64 maps'])}")
     mean, low, high = records.ratio(found["training, lab"], found["training, terminal"])
     print(f"training, lab / terminal: {mean:.3f} ({low:.3f} to {high:.3f}), n {arguments.pairs} pairs")
     views = found["first view"]

@@ -54,8 +54,12 @@ def kept(picture: bytes, path: Path) -> None:
 
 def photographs(page: Any, origin: str) -> None:
     """All of them, over a page that is let in."""
-    while page.evaluate("async () => (await (await fetch('/api/models')).json())[0].state") != "done":
+    for _ in range(400):  # two minutes
+        if page.evaluate("async () => (await (await fetch('/api/models')).json())[0]?.state") == "done":
+            break
         page.wait_for_timeout(300)
+    else:
+        raise SystemExit("the lab's own network isn't trained.")
     for theme in ("light", "dark"):
         page.evaluate("theme => localStorage.setItem('convscope-theme', theme)", theme)
         for lang in ("en", "zh"):

@@ -74,6 +74,9 @@ def test_a_task_of_a_network(lesson: str, task: str) -> None:
     assert asked.kind == "network"
     found = lessons.check(LESSONS[lesson], task, WRITTEN[lesson, task], INPUT, CLASSES)
     assert found["passed"], found["checks"]
+    if "every" in str([check.line for check in asked.checks]):
+        assert "The kernel of every conv is as asked for: exactly 3 x 3." in str(found["checks"])
+        assert "每个 conv 的卷积核都符合要求：正好 3 x 3。" in str(found["checks"])
     assert start is not None
     begun = lessons.check(LESSONS[lesson], task, start.network, INPUT, CLASSES)
     assert not begun["passed"], "the start solves it already"

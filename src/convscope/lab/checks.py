@@ -260,21 +260,31 @@ class Check:
         said: Said = {}
         try:
             for label, found in self.quantity.measure(subject, self.label):
-                holds, said = self._told(label, found, self._wanted(start, len(found)))
+                wanted = self._wanted(start, len(found))
+                holds = self._compare(found, wanted)
+                said = self._told(label, found, wanted)
                 if not holds:
                     return False, said
         except Untold as untold:
             return False, untold.said
         return True, said
 
-    def _told(self, label: str, found: Sides, wanted: Sides) -> tuple[bool, Said]:
-        what, (compare, en, zh) = self.quantity, RELATIONS[self.relation]
-        holds = all(compare(round(one, 9), round(other, 9))  # 0.98 of 50 pictures is 0.98
-                    for one, other in zip(found, wanted, strict=True))  # fmt: skip
-        of = (f" of {label}", f"{label} 的") if label else ("", "")
+    def _compare(self, found: Sides, wanted: Sides) -> bool:
+        compare = RELATIONS[self.relation][0]
+        pairs = zip(found, wanted, strict=True)
+        return all(compare(round(one, 9), round(other, 9)) for one, other in pairs)  # 0.98 of 50 pictures is 0.98
+
+    def _told(self, label: str, found: Sides, wanted: Sides) -> Said:
+        what, (_, en, zh) = self.quantity, RELATIONS[self.relation]
         here, there = (" x ".join(_written(side, what.share) for side in sides) for sides in (found, wanted))
-        return holds, {
-            "en": f"{what.en[0].upper()}{what.en[1:]}{of[0]} is {here}; {en} {there} is asked for.",
+        name = f"{what.en[0].upper()}{what.en[1:]}"
+        if self.label.startswith("every ") and self._compare(found, wanted):  # said only where it holds of all
+            kind = self.label.removeprefix("every ")
+            return {"en": f"{name} of every {kind} is as asked for: {en} {there}.",
+                    "zh": f"每个 {kind} 的{what.zh}都符合要求：{zh} {there}。"}  # fmt: skip
+        of = (f" of {label}", f"{label} 的") if label else ("", "")
+        return {
+            "en": f"{name}{of[0]} is {here}; {en} {there} is asked for.",
             "zh": f"{of[1]}{what.zh}是 {here}；要求{zh} {there}。",
         }
 

@@ -33,10 +33,10 @@ export function weighed(context) {
   const element = el("section", { class: "weighed", "aria-label": t("write.weighed") }, totals, figure,
     el("div", { class: "layers-box", tabindex: "0", role: "region", "aria-label": t("write.table") }, table));
 
-  /** A receptive field; where it reaches beyond the picture on both sides, that it sees all of it. */
+  /** A receptive field, paler where it takes in the whole picture. */
   function seen([h, w], size) {
     const all = h >= size[0] && w >= size[1];
-    return el("td", { title: all ? t("write.sees_all") : null, text: `${h} × ${w}${all ? ` · ${t("write.all")}` : ""}` });
+    return el("td", { class: all ? "whole" : null, title: all ? t("write.sees_all") : null, text: `${h} × ${w}` });
   }
 
   return {
