@@ -9,9 +9,10 @@ import pytest
 
 from convscope import api
 from convscope.errors import ConvscopeError
-from convscope.lab import checks, lessons
+from convscope.lab import checks, lesson_files, lessons
 from convscope.lab.app import Lab
 from convscope.lab.lessons import Lesson
+from convscope.lab.quantities import QUANTITIES, Subject, Trained
 from convscope.network.shapes import resolve
 from convscope.notation import parse, write_out
 from convscope.run import Epoch, Run, records
@@ -19,7 +20,7 @@ from lab.conftest import LabSite
 
 ROOT = Path(__file__).parents[2]
 INPUT, CLASSES = (8, 8, 1), 10
-LESSONS = lessons.bundled()
+LESSONS = lesson_files.bundled()
 TASKS = {(lesson.id, task): found for lesson in LESSONS.values() for task, found in lesson.tasks().items()}
 
 WRITTEN = {
@@ -124,12 +125,12 @@ def epoch(train: int, validation: int, loss: float) -> Epoch:
 def test_what_is_measured_of_a_training() -> None:
     """Two epochs and a test, by hand: 99 of 100, 48 of 50, loss from 0.2 to 0.25, 47 of 50."""
     test = records.Tested(k=47, n=50, low=0.8, high=0.99, loss=0.3, split="test", look=1)
-    trained = checks.Trained((epoch(90, 45, 0.2), epoch(99, 48, 0.25)), test)
-    subject = checks.Subject.of(resolve(write_out(parse("conv 3x3 4, relu, dense 10")), INPUT, CLASSES), trained)
+    trained = Trained((epoch(90, 45, 0.2), epoch(99, 48, 0.25)), test)
+    subject = Subject.of(resolve(write_out(parse("conv 3x3 4, relu, dense 10")), INPUT, CLASSES), trained)
     wanted = {"training accuracy": 0.99, "validation accuracy": 0.96, "test accuracy": 0.94, "gap": 0.03,
               "validation loss": 0.25, "rise of validation loss": 0.25, "epochs": 2}  # fmt: skip
     for name, value in wanted.items():
-        ((_, (found,)),) = checks.QUANTITIES[name].measure(subject, "")
+        ((_, (found,)),) = QUANTITIES[name].measure(subject, "")
         assert found == pytest.approx(value)
     assert checks.read("test accuracy >= 94 %", "here").holds(subject, None)[0]
     assert not checks.read("test accuracy > 94 %", "here").holds(subject, None)[0]
@@ -171,14 +172,14 @@ check = "parameters <= half of the start's"
 
 def own(folder: Path, text: str, name: str = "own.toml") -> Lesson:
     (folder / name).write_text(text, encoding="utf-8")
-    return lessons.read_lesson(folder / name)
+    return lesson_files.read_lesson(folder / name)
 
 
 def test_a_lesson_of_ones_own(tmp_path: Path) -> None:
     lesson = own(tmp_path, GOOD)
     assert lesson.title == {"en": "Own", "zh": "Own"}
     assert lessons.check(lesson, "t", "conv 3x3 2, relu, dense 10", INPUT, CLASSES)["passed"]
-    assert list(lessons.read_folder(tmp_path)) == ["own"]
+    assert list(lesson_files.read_folder(tmp_path)) == ["own"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_a_file_that_is_wrong(old: str, new: str, sentence: str, tmp_path: Path)
 
 def test_files_that_are_not_there_or_badly_named(tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match=r"lessons must be files in a folder\. There is no folder"):
-        lessons.read_folder(tmp_path / "none")
+        lesson_files.read_folder(tmp_path / "none")
     with pytest.raises(ConvscopeError, match=r"a lesson's file must be called by a-z"):
         own(tmp_path, GOOD, "Mein Kurs.toml")
 
@@ -227,7 +228,7 @@ def test_the_docs_list_what_can_be_asked() -> None:
     told = (ROOT / "docs" / "lessons.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+?) \|$", told, re.M))
     shown = {(f"{name.removesuffix(' of')} of LAYER" if what.of_layer else name): what.about
-             for name, what in checks.QUANTITIES.items()}  # fmt: skip
+             for name, what in QUANTITIES.items()}  # fmt: skip
     assert rows == shown
 
 

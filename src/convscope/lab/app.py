@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import ConvscopeError
-from convscope.lab import judging, lessons, training, writing
+from convscope.lab import judging, lesson_files, lessons, training, writing
 from convscope.lab.following import Log
 from convscope.lab.jobs import BUSY
 from convscope.lab.looking import Looking
@@ -36,7 +36,9 @@ class Lab:
     def __init__(self, folder: Path, given: Path | None = None, own_lessons: Path | None = None) -> None:
         self.shelf = Shelf(folder, given)
         self.looking = Looking(self.shelf)
-        self.lessons = lessons.bundled() | ({} if own_lessons is None else lessons.read_folder(own_lessons))
+        self.lessons = lesson_files.bundled()
+        if own_lessons is not None:
+            self.lessons |= lesson_files.read_folder(own_lessons)
         self.closing = False
 
     def open(self) -> None:
