@@ -182,3 +182,14 @@ def test_a_damaged_one_is_named(tmp_path: Path) -> None:
         snapshots_in(tmp_path)
     a_classifier().save(path, {"snapshot": {"step": 3, "epoch": 0.5, "weights": "trained"}})
     assert snapshots_in(tmp_path) == [Snapshot(3, 0.5, path, "trained")]
+
+
+def test_one_that_is_thinned_out_while_they_are_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that looks while the training removes every second one."""
+    path = tmp_path / file_name(3)
+    a_classifier().save(path, {"snapshot": {"step": 3, "epoch": 0.5, "weights": "trained"}})
+    gone = {2: tmp_path / file_name(2), 3: path}
+    monkeypatch.setattr("convscope.run.snapshots.steps_in", lambda folder: gone)
+    assert snapshots_in(tmp_path) == [Snapshot(3, 0.5, path, "trained")]
