@@ -70,17 +70,20 @@ def test_a_refusal_stays_and_can_be_tried_again(lab_page: Shown) -> None:
 
 
 def test_judge_is_of_the_trained_network_whatever_moment_try_shows(lab_page: Shown) -> None:
-    asked = []
-    page = lab_page.page
+    asked: list[Any] = []
+    page = lab_page.open("view=write&data=digits")
+    body = {"text": DENSE, "data": "digits", "epochs": 1, "seed": 3, "augment": None}
+    other = lab_page.api("/api/train", body)["id"]  # to stand beside it
+    until(lambda: lab_page.api(f"/api/models/{other}")["state"] == "done", 30)
     page.on("request", lambda request: asked.append(request.post_data_json)
             if request.url.endswith(("/api/look", "/api/attribution")) else None)  # fmt: skip
-    lab_page.open("view=try&where=digits:8&moment=0")
+    lab_page.open("view=try&where=digits:8&moment=0&model=lab-digits")
     until(lambda: asked)
     assert asked[0]["moment"] == 0
     asked.clear()
     page.get_by_role("link", name="Judge").click()
     page.wait_for_selector(".why .checks li")
-    assert asked
+    until(lambda: len(asked) == 3)  # the attribution, and both networks on one picture
     assert {each["moment"] for each in asked} == {None}
 
 
